@@ -1,0 +1,194 @@
+"""The wire codec: requests in, events out. Pure; with `messages`, the only JSON in the server.
+
+Requests are parsed strictly (`parse_control`, `parse_audio`): a wrong type or a missing field is
+a `ProtocolError` with a stable code; unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from server.messages import Event, JsonScalar
+
+
+class ProtocolError(Exception):
+    """A message that cannot be acted on. The connection lives on."""
+
+    def __init__(self, code: str, message: str, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+
+
+class Request(Struct, frozen=True, tag_field="type", kw_only=True):
+    """Any request; `request_id` is echoed in the answer."""
+
+    request_id: str | None = None
+
+
+class LoadModel(Request, frozen=True, kw_only=True, tag="load_model"):
+    """Make a catalogue model the one that answers."""
+
+    model_id: str
+
+
+class GetModels(Request, frozen=True, kw_only=True, tag="get_models"):
+    """Ask for the catalogue."""
+
+
+class StartRecording(Request, frozen=True, kw_only=True, tag="start_recording"):
+    """Take audio in this session from now on."""
+
+
+class StopRecording(Request, frozen=True, kw_only=True, tag="stop_recording"):
+    """Finish what was said, then take no audio until started again."""
+
+
+class GetStatus(Request, frozen=True, kw_only=True, tag="get_status"):
+    """Ask for `server_status`."""
+
+
+class GetConfig(Request, frozen=True, kw_only=True, tag="get_config"):
+    """Ask for the settings in force in this session."""
+
+
+class UpdateConfig(Request, frozen=True, kw_only=True, tag="update_config"):
+    """Change live settings. All are applied or none."""
+
+    settings: dict[str, JsonScalar]
+
+
+class GetStatistics(Request, frozen=True, kw_only=True, tag="get_statistics"):
+    """Ask for counters."""
+
+
+class Ping(Request, frozen=True, kw_only=True, tag="ping"):
+    """Ask for a pong."""
+
+
+class AudioChunk(Request, frozen=True, kw_only=True, tag="audio_chunk"):
+    """Base64 audio in the configured encoding."""
+
+    data: str
+
+
+class AudioEnd(Request, frozen=True, kw_only=True, tag="audio_end"):
+    """A barrier: acknowledged after every final of the audio before it."""
+
+
+class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
+    """The format of the audio that follows; opts in to every event."""
+
+    encoding: str = "pcm16"
+    sample_rate: int = 16_000
+    channels: int = 1
+    channel_mode: str = "mix"
+
+
+ControlRequest: TypeAlias = (
+    LoadModel
+    | GetModels
+    | StartRecording
+    | StopRecording
+    | GetStatus
+    | GetConfig
+    | UpdateConfig
+    | GetStatistics
+    | Ping
+)
+AudioRequest: TypeAlias = AudioChunk | AudioEnd | AudioConfig | Ping
+
+
+class _Envelope(Struct):
+    type: str
+    request_id: str | None = None
+
+
+RequestT = TypeVar("RequestT")
+
+
+class _Parser:
+    """Decoders for one port, built once."""
+
+    def __init__(self, requests: tuple[type[Request], ...]) -> None:
+        self._envelope = msgspec.json.Decoder(_Envelope)
+        self._by_type = {
+            str(request.__struct_config__.tag): msgspec.json.Decoder(request)
+            for request in requests
+        }
+
+    def parse(self, text: str) -> Any:
+        try:
+            envelope = self._envelope.decode(text)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(
+                "bad_message", f"{error}; every message is a JSON object with a string `type`"
+            ) from error
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise ProtocolError("bad_json", f"not JSON: {error}") from error
+        decoder = self._by_type.get(envelope.type)
+        if decoder is None:
+            raise ProtocolError(
+                "unknown_type",
+                f"unknown type {envelope.type[:60]!r}; this port takes {', '.join(self._by_type)}",
+                envelope.request_id,
+            )
+        try:
+            return decoder.decode(text)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(
+                "bad_message", f"{envelope.type}: {error}", envelope.request_id
+            ) from error
+
+
+_CONTROL = _Parser(
+    (
+        LoadModel,
+        GetModels,
+        StartRecording,
+        StopRecording,
+        GetStatus,
+        GetConfig,
+        UpdateConfig,
+        GetStatistics,
+        Ping,
+    )
+)
+_AUDIO = _Parser((AudioChunk, AudioEnd, AudioConfig, Ping))
+
+
+def parse_control(message: str | bytes) -> ControlRequest:
+    """Parse one message of the control port. Raises ProtocolError, never anything else."""
+    if isinstance(message, bytes):
+        raise ProtocolError("binary_on_control", "binary frames belong on the audio port")
+    request: ControlRequest = _CONTROL.parse(message)
+    return request
+
+
+def parse_audio(message: str | bytes) -> AudioRequest | bytes:
+    """Parse one message of the audio port; audio of either kind comes back as bytes.
+
+    Raises ProtocolError, never anything else.
+    """
+    if isinstance(message, bytes):
+        return message
+    request: AudioRequest = _AUDIO.parse(message)
+    if not isinstance(request, AudioChunk):
+        return request
+    try:
+        return base64.b64decode(request.data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProtocolError(
+            "bad_base64", f"audio_chunk: data is not base64: {error}", request.request_id
+        ) from error
+
+
+def encode(event: Event) -> str:
+    """Encode an event as JSON text."""
+    return msgspec.json.encode(event).decode()
