@@ -1,0 +1,91 @@
+"""Finals go out in the order their utterances were spoken, whichever decode ends first. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from asr.effects import DecodeProblem, FinalText
+from asr.utterance import Utterance, UtteranceState, confidence_of
+
+
+def conclude(utterance: Utterance) -> FinalText:
+    """The final of an ended utterance whose policy wants no further decode."""
+    assert utterance.end_sample is not None
+    assert utterance.end_reason is not None
+    outcome = utterance.tuning.policy.best([made for made, _ in utterance.attempts])
+    chosen = utterance.attempts[-1][1]
+    for made, result in utterance.attempts:
+        if made.hypothesis is outcome.hypothesis:
+            chosen = result
+    text = outcome.text
+    return FinalText(
+        utterance_id=utterance.id,
+        revision=utterance.next_revision(),
+        text=text,
+        start_sample=utterance.start_sample,
+        end_sample=utterance.end_sample,
+        end_reason=utterance.end_reason,
+        decode_s=chosen.decode_s,
+        confidence=confidence_of(chosen.hypothesis.avg_logprob) if text else 0.0,
+        model_id=chosen.request.model_id,
+        reason=outcome.reason or (None if text else "no_speech"),
+        silent=not text and not utterance.shown,
+    )
+
+
+class OrderedFinals:
+    """Ended utterances of one stream, oldest first. The caller bounds them by their number."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Utterance] = deque()
+        self._settled: dict[int, FinalText | DecodeProblem] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def find(self, utterance_id: int) -> Utterance | None:
+        """An ended utterance whose terminal effect is still unknown."""
+        for utterance in self._waiting:
+            if utterance.id == utterance_id and utterance.state is UtteranceState.FINALISING:
+                return utterance
+        return None
+
+    def add(self, utterance: Utterance) -> None:
+        """An utterance ended; it will be settled once."""
+        utterance.become(UtteranceState.FINALISING)
+        self._waiting.append(utterance)
+
+    def settle(
+        self, utterance: Utterance, terminal: FinalText | DecodeProblem
+    ) -> list[FinalText | DecodeProblem]:
+        """An utterance's terminal effect is known: all that may go out now, in order."""
+        utterance.become(UtteranceState.DONE)
+        utterance.attempts.clear()  # they hold the audio
+        self._settled[utterance.id] = terminal
+        ready: list[FinalText | DecodeProblem] = []
+        while self._waiting and self._waiting[0].id in self._settled:
+            first = self._waiting.popleft()
+            ready.append(_without_overlap(first, self._settled.pop(first.id)))
+            first.lease.release()
+        return ready
+
+
+def _without_overlap(
+    utterance: Utterance, terminal: FinalText | DecodeProblem
+) -> FinalText | DecodeProblem:
+    """Drop what the utterance before a split already said, now that its final is known."""
+    if not isinstance(terminal, FinalText):
+        utterance.predecessor = None
+        return terminal
+    text = utterance.own_text(terminal.text)
+    utterance.latest_text = terminal.text
+    utterance.predecessor = None  # a chain of splits must not keep every utterance alive
+    if text == terminal.text:
+        return terminal
+    return replace(
+        terminal,
+        text=text,
+        reason=terminal.reason if text else "repeated",
+        silent=not text and not utterance.shown,
+    )

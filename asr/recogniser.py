@@ -1,0 +1,343 @@
+"""One stream's recogniser: front-end items and decode outcomes in, effects out. Pure.
+
+Partials follow the audio clock: the first after `first_partial_ms` of speech, then one every
+`partial_interval_ms`, never two at a time, so that a busy engine makes them rarer and never
+late. Finals depend on samples alone: an utterance's audio range is the endpointer's, and its
+decode may begin at the pause before the endpoint is sure (the range is the same).
+Every utterance opened gets exactly one terminal effect, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from audio.ring import RollingAudio
+
+from asr.effects import (
+    DecodeProblem,
+    Effect,
+    PartialText,
+    Retire,
+    SpeechBegan,
+    SpeechOver,
+    Submit,
+)
+from asr.finals import OrderedFinals, conclude
+from asr.quality import Attempt, QualityGate, VerdictKind
+from asr.requests import RequestMaker
+from asr.types import (
+    DecodeFailed,
+    DecodeKind,
+    DecodeOutcome,
+    DecodeRequest,
+    DecodeResult,
+)
+from asr.utterance import LeaseModel, TuningOf, Utterance, UtteranceState
+from audio.types import (
+    EndReason,
+    FrontendItem,
+    PcmBlock,
+    SpeechEnded,
+    SpeechPaused,
+    SpeechResumed,
+    SpeechStarted,
+    ms_to_samples,
+)
+
+QUIET_HISTORY_SAMPLES = ms_to_samples(5_000)
+"""Kept while nobody speaks: an utterance may begin this far before it is detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserConfig:
+    """How one stream is recognised."""
+
+    first_partial_ms: int = 600
+    partial_interval_ms: int = 1_000
+    overlap_ms: int = 0
+    """Audio repeated before a forced split; text said twice there is removed."""
+    final_deadline_s: float = 1.0
+    partial_deadline_s: float = 1.0
+
+
+class StreamRecogniser:
+    """The text side of one stream. `epoch` tells a reconnected stream from its past."""
+
+    def __init__(
+        self,
+        *,
+        stream_id: str,
+        lease_model: LeaseModel,
+        tuning_of: TuningOf,
+        gate: QualityGate,
+        config: RecogniserConfig,
+        epoch: int = 0,
+    ) -> None:
+        self.stream_id = stream_id
+        self._lease_model = lease_model
+        self._tuning_of = tuning_of
+        self._gate = gate
+        self._config = config
+        self._ring = RollingAudio()
+        self._open: Utterance | None = None
+        self._finals = OrderedFinals()
+        self._last_ended: Utterance | None = None
+        self._utterances = 0
+        self._requests = RequestMaker(
+            stream_id, epoch, config.final_deadline_s, config.partial_deadline_s
+        )
+
+    @property
+    def pending_finals(self) -> int:
+        """Utterances that have ended and wait for their terminal effect."""
+        return len(self._finals)
+
+    @property
+    def speaking(self) -> bool:
+        """An utterance is open."""
+        return self._open is not None
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is open and nothing is owed."""
+        return self._open is None and not self._finals
+
+    @property
+    def utterance_count(self) -> int:
+        """Utterances opened so far."""
+        return self._utterances
+
+    def feed(self, items: Iterable[FrontendItem], now_s: float) -> list[Effect]:
+        """Take front-end items in order."""
+        effects: list[Effect] = []
+        for item in items:
+            match item:
+                case PcmBlock():
+                    self._ring.append(item)
+                    effects += self._partial_if_due(now_s)
+                case SpeechStarted():
+                    effects += self._begin(item)
+                case SpeechPaused():
+                    effects += self._guess_final(item.end_sample, now_s)
+                case SpeechResumed():
+                    effects += self._resume()
+                case SpeechEnded():
+                    effects += self._end(item, now_s)
+        self._trim()
+        return effects
+
+    def nudge(self, now_s: float) -> list[Effect]:
+        """The wire went quiet in mid-utterance: show what there is."""
+        utterance = self._open
+        if utterance is None or self._ring.end_sample <= utterance.partial_end_sample:
+            return []
+        utterance.partial_due_sample = self._ring.end_sample
+        return self._partial_if_due(now_s)
+
+    def on_outcome(self, outcome: DecodeOutcome, now_s: float) -> list[Effect]:
+        """Take the outcome of a `Submit`. One of another epoch or utterance is ignored."""
+        request = outcome.request
+        utterance = self._find(request)
+        if utterance is None:
+            return []
+        if request.kind is DecodeKind.PARTIAL:
+            return self._on_partial(utterance, outcome, now_s)
+        if request is not utterance.final_request:
+            return []
+        if isinstance(outcome, DecodeResult):
+            return self._on_final(utterance, outcome, now_s)
+        if utterance.state is UtteranceState.OPEN:
+            utterance.forget_guess()
+            return []
+        return self._fail(utterance, outcome)
+
+    # -- utterances ---------------------------------------------------------------------------
+
+    def _begin(self, event: SpeechStarted) -> list[Effect]:
+        self._utterances += 1
+        previous = self._split_before(event.start_sample)
+        overlap = 0 if previous is None else ms_to_samples(self._config.overlap_ms)
+        lease = self._lease_model()
+        self._open = Utterance(
+            id=self._utterances,
+            start_sample=event.start_sample,
+            audio_start_sample=max(event.start_sample - overlap, self._ring.start_sample),
+            lease=lease,
+            tuning=self._tuning_of(lease.model_id),
+            partial_due_sample=event.detected_sample + ms_to_samples(self._config.first_partial_ms),
+            predecessor=previous if overlap else None,
+        )
+        return [SpeechBegan(self._open.id, event.start_sample)]
+
+    def _split_before(self, start_sample: int) -> Utterance | None:
+        """The utterance that a forced split ended where this one starts."""
+        last = self._last_ended
+        if last is None or last.end_reason is not EndReason.SPLIT:
+            return None
+        return last if last.end_sample == start_sample else None
+
+    def _resume(self) -> list[Effect]:
+        utterance = self._open
+        if utterance is None:
+            return []
+        utterance.paused = False
+        had_guess = utterance.final_request is not None
+        utterance.forget_guess()
+        return [self._retire(utterance, DecodeKind.FINAL)] if had_guess else []
+
+    def _end(self, event: SpeechEnded, now_s: float) -> list[Effect]:
+        utterance = self._open
+        if utterance is None:
+            return []
+        self._open = None
+        self._last_ended = utterance
+        utterance.end_sample = event.end_sample
+        utterance.end_reason = event.reason
+        self._finals.add(utterance)
+        effects: list[Effect] = [SpeechOver(utterance.id, event.end_sample, event.reason)]
+        if utterance.partial_request is not None:
+            effects.append(self._retire(utterance, DecodeKind.PARTIAL))
+        if utterance.final_request is None or utterance.final_end_sample != event.end_sample:
+            utterance.forget_guess()
+            effects.append(self._submit_final(utterance, event.end_sample, now_s))
+        elif utterance.early_result is not None:
+            effects += self._on_final(utterance, utterance.early_result, now_s)
+        return effects
+
+    # -- partials -----------------------------------------------------------------------------
+
+    def _partial_if_due(self, now_s: float) -> list[Effect]:
+        utterance = self._open
+        if (
+            utterance is None
+            or utterance.paused
+            or utterance.partial_request is not None
+            or self._ring.end_sample < utterance.partial_due_sample
+        ):
+            return []
+        end = self._ring.end_sample
+        utterance.partial_end_sample = end
+        utterance.partial_due_sample = end + ms_to_samples(self._config.partial_interval_ms)
+        request = self._request(utterance, DecodeKind.PARTIAL, end, now_s)
+        utterance.partial_request = request
+        return [Submit(request)]
+
+    def _on_partial(
+        self, utterance: Utterance, outcome: DecodeOutcome, now_s: float
+    ) -> list[Effect]:
+        if outcome.request is not utterance.partial_request:
+            return []
+        utterance.partial_request = None
+        if utterance.state is not UtteranceState.OPEN:
+            return []
+        effects: list[Effect] = []
+        if isinstance(outcome, DecodeFailed):
+            effects.append(
+                DecodeProblem(utterance.id, DecodeKind.PARTIAL, outcome.code, outcome.message)
+            )
+        elif isinstance(outcome, DecodeResult):
+            effects += self._show(utterance, outcome)
+        return effects + self._partial_if_due(now_s)
+
+    def _show(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
+        verdict = self._gate.judge(
+            result.hypothesis, result.request.audio_s, result.request.audio_s
+        )
+        if verdict.kind is VerdictKind.NO_SPEECH:
+            return []
+        text = utterance.own_text(result.hypothesis.text)
+        stable = utterance.agreement.update(text)
+        if not stable.text:
+            return []
+        utterance.shown = True
+        utterance.latest_text = stable.text
+        return [
+            PartialText(
+                utterance_id=utterance.id,
+                revision=result.request.revision,
+                text=stable.text,
+                stable_text=stable.stable_text,
+                start_sample=utterance.start_sample,
+                end_sample=utterance.audio_start_sample + len(result.request.audio),
+                model_id=result.request.model_id,
+            )
+        ]
+
+    # -- finals -------------------------------------------------------------------------------
+
+    def _guess_final(self, end_sample: int, now_s: float) -> list[Effect]:
+        utterance = self._open
+        if utterance is None:
+            return []
+        utterance.paused = True
+        effects: list[Effect] = []
+        if utterance.partial_request is not None:
+            effects.append(self._retire(utterance, DecodeKind.PARTIAL))
+        effects.append(self._submit_final(utterance, end_sample, now_s))
+        return effects
+
+    def _submit_final(self, utterance: Utterance, end_sample: int, now_s: float) -> Submit:
+        request = self._request(utterance, DecodeKind.FINAL, end_sample, now_s)
+        utterance.final_request = request
+        utterance.final_end_sample = end_sample
+        return Submit(request)
+
+    def _on_final(self, utterance: Utterance, result: DecodeResult, now_s: float) -> list[Effect]:
+        if utterance.state is UtteranceState.OPEN:
+            utterance.early_result = result
+            return []
+        request = result.request
+        verdict = self._gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+        attempt = Attempt(request.options, result.hypothesis, verdict)
+        utterance.attempts.append((attempt, result))
+        options = utterance.tuning.policy.next([made for made, _ in utterance.attempts])
+        if options is not None:
+            again = self._requests.again(request, options, now_s)
+            utterance.final_request = again
+            return [Submit(again)]
+        return list(self._finals.settle(utterance, conclude(utterance)))
+
+    def _fail(self, utterance: Utterance, outcome: DecodeOutcome) -> list[Effect]:
+        code, message = "decode_dropped", "the server gave up this utterance"
+        if isinstance(outcome, DecodeFailed):
+            code, message = outcome.code, outcome.message
+        problem = DecodeProblem(utterance.id, DecodeKind.FINAL, code, message)
+        return list(self._finals.settle(utterance, problem))
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def _request(
+        self, utterance: Utterance, kind: DecodeKind, end_sample: int, now_s: float
+    ) -> DecodeRequest:
+        tuning = utterance.tuning
+        final = kind is DecodeKind.FINAL
+        return self._requests.make(
+            kind,
+            utterance_id=utterance.id,
+            revision=utterance.next_revision(),
+            audio=self._ring.slice(
+                utterance.audio_start_sample, min(end_sample, self._ring.end_sample)
+            ),
+            options=tuning.policy.first() if final else tuning.partial_options,
+            model_id=utterance.lease.model_id,
+            now_s=now_s,
+        )
+
+    def _retire(self, utterance: Utterance, kind: DecodeKind) -> Retire:
+        return Retire(self.stream_id, self._requests.epoch, utterance.id, kind)
+
+    def _find(self, request: DecodeRequest) -> Utterance | None:
+        if not self._requests.owns(request):
+            return None
+        if self._open is not None and self._open.id == request.utterance_id:
+            return self._open
+        return self._finals.find(request.utterance_id)
+
+    def _trim(self) -> None:
+        """Forget audio that no utterance can need: requests hold copies of theirs."""
+        if self._open is not None:
+            keep_from = self._open.audio_start_sample
+        else:
+            keep_from = self._ring.end_sample - QUIET_HISTORY_SAMPLES
+        self._ring.drop_before(keep_from)
