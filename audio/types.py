@@ -55,6 +55,11 @@ class Encoding(Enum):
     ALAW = "alaw"
     """G.711 A-law, one byte a sample."""
 
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample of one channel."""
+        return {Encoding.PCM16: 2, Encoding.FLOAT32: 4}.get(self, 1)
+
 
 class ChannelMode(Enum):
     """What becomes of a second channel."""

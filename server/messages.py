@@ -41,8 +41,11 @@ class Connected(Event, frozen=True, kw_only=True, tag="connected"):
     control_port: int
     role: str
     limits: Limits
+    sample_rate: int
+    chunk_size: int
+    channels: int
+    audio_format: str
     stream_ids: list[str] | UnsetType = UNSET
-    request_id: Opt = UNSET
 
 
 class ModelLoaded(Event, frozen=True, kw_only=True, tag="model_loaded"):
@@ -67,6 +70,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     repo: str
     licence: str
     state: str
+    on_disk: bool
     current: bool
     vram_mb: int | UnsetType = UNSET
 
@@ -185,6 +189,7 @@ class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
     waiting_partials: int
     waiting_finals: int
     waiting_audio_s: float
+    notices: list[str]
     request_id: Opt = UNSET
 
 

@@ -1,0 +1,39 @@
+"""Start the real-time Thai speech recognition server: `--help` says how."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from asr.catalogue import CatalogueError
+from asr.engine import EngineError
+from asr.models import ModelError
+from server.app import App
+from server.arguments import read_settings
+from server.listener import ListenError
+from server.logs import set_up_logging
+from server.settings import SettingError
+
+
+def main() -> int:
+    """Run the server; the exit status is 0 after a clean stop, 1 if it cannot run, 2 for usage."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+    except SettingError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
+    set_up_logging(settings.log_level, settings.log_file)
+    try:
+        return asyncio.run(App(settings).run())
+    except (CatalogueError, EngineError, ListenError, ModelError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

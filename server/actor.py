@@ -1,0 +1,289 @@
+"""One audio connection's audio on its way to text: the only place where it meets I/O.
+
+One task runs the connection's items in order: bytes go through the intake in a DSP thread (one
+job in flight), its front-end items through the pure recognisers on the loop; decode outcomes
+come back on the loop and go straight to their recogniser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from asr.effects import Effect, Retire, SpeechBegan, Submit
+from asr.recogniser import StreamRecogniser
+from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
+from audio.intake import AudioIntake, AudioProblem, IntakeResult
+from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
+from server.inbox import Inbox
+from server.presenter import News
+
+logger = logging.getLogger(__name__)
+
+MAX_PENDING_FINALS = 4
+"""Per stream. At this many the connection's audio waits, and so does its sender."""
+
+NO_SPEECH_NOTICE_MS = 15_000
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioBytes:
+    """Audio as sent."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndAudio:
+    """End open utterances; `done` is called when every final so far is out."""
+
+    done: Callable[[int], None]
+    last: bool = False
+    """Nothing follows: the actor ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetFormat:
+    """A new format, for the audio that follows."""
+
+    audio_format: AudioFormat
+    done: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SetFrontend:
+    """New front-end settings, for the audio that follows."""
+
+    config: FrontendConfig
+
+
+Item: TypeAlias = AudioBytes | EndAudio | SetFormat | SetFrontend
+
+
+class Decoder(Protocol):
+    """The scheduler as an actor uses it."""
+
+    def submit(self, request: DecodeRequest, deliver: Callable[[DecodeOutcome], None]) -> None:
+        """Have a request decoded; `deliver` is called once, on the loop."""
+        ...
+
+    def retire(
+        self, stream_id: str, epoch: int, utterance_id: int, kind: DecodeKind | None
+    ) -> None:
+        """Decodes of this utterance are not wanted any more."""
+        ...
+
+
+class Listener(Protocol):
+    """Who hears of what an actor finds."""
+
+    def on_news(self, stream_index: int, news: News) -> None:
+        """Something to tell the session."""
+        ...
+
+    def on_problem(self, code: str, message: str) -> None:
+        """The connection's audio could not be used as sent."""
+        ...
+
+    def on_decoded(self, result: DecodeResult) -> None:
+        """A decode came back (for figures and warnings)."""
+        ...
+
+    def on_no_speech(self) -> None:
+        """Much audio and nobody spoke."""
+        ...
+
+    def on_wire_silent(self) -> None:
+        """The wire fell silent in mid-utterance; its final is made now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WireTimers:
+    """What happens when nothing comes in mid-utterance."""
+
+    partial_s: float
+    final_s: float
+
+
+class AudioActor:
+    """Owns the intake and the recognisers of one connection. `run` is its one task."""
+
+    def __init__(
+        self,
+        *,
+        intake: AudioIntake,
+        inbox: Inbox[Item],
+        make_recogniser: Callable[[int, int], StreamRecogniser],
+        decoder: Decoder,
+        dsp: Executor,
+        listener: Listener,
+        timers: WireTimers,
+    ) -> None:
+        """`make_recogniser(stream_index, epoch)` makes the recogniser of one stream."""
+        self.inbox = inbox
+        self._intake = intake
+        self._make_recogniser = make_recogniser
+        self._decoder = decoder
+        self._dsp = dsp
+        self._listener = listener
+        self._timers = timers
+        self._epoch = 0
+        self._recognisers = self._new_recognisers()
+        self._settled = asyncio.Event()
+        self._quiet_samples = 0
+        self._told_no_speech = False
+        self._silent_steps = 0
+
+    @property
+    def audio_format(self) -> AudioFormat:
+        """The format in force."""
+        return self._intake.audio_format
+
+    def audio_s(self, data: bytes) -> float:
+        """About how many seconds of audio a message holds (for the inbox's bound)."""
+        form = self._intake.audio_format
+        frame_bytes = form.channels * form.encoding.sample_bytes
+        return max(len(data), 1) / (frame_bytes * form.sample_rate_hz)
+
+    async def run(self) -> None:
+        """Process items until the last; cancelled, it lets go of its models."""
+        try:
+            while await self._step():
+                pass
+        finally:
+            for recogniser in self._recognisers:
+                recogniser.abandon()
+
+    async def _step(self) -> bool:
+        item = await self._next_item()
+        if item is None:
+            return True
+        match item:
+            case AudioBytes():
+                await self._on_audio(item.data)
+            case EndAudio():
+                await self._end_audio()
+                item.done(self._intake.position_samples)
+                return not item.last
+            case SetFormat():
+                await self._set_format(item.audio_format)
+                item.done()
+            case SetFrontend():
+                await self._in_dsp(lambda: self._intake.set_config(item.config))
+        return True
+
+    async def _next_item(self) -> Item | None:
+        """The next item, or None after a step of the wire-silence timer."""
+        try:
+            async with asyncio.timeout(self._wire_timeout_s()):
+                item = await self.inbox.get()
+        except TimeoutError:
+            await self._on_wire_silent()
+            return None
+        self._silent_steps = 0
+        return item
+
+    def _wire_timeout_s(self) -> float | None:
+        if not self._intake.mid_speech or self._silent_steps > 1:
+            return None
+        if self._silent_steps == 0:
+            return self._timers.partial_s
+        return self._timers.final_s - self._timers.partial_s
+
+    async def _on_wire_silent(self) -> None:
+        self._silent_steps += 1
+        if self._silent_steps == 1:
+            now_s = time.monotonic()
+            for index, recogniser in enumerate(self._recognisers):
+                self._perform(index, recogniser.nudge(now_s))
+            return
+        self._listener.on_wire_silent()
+        self._take(await self._in_dsp(self._intake.flush))
+
+    async def _on_audio(self, data: bytes) -> None:
+        self._take(await self._in_dsp(lambda: self._intake.push(data)))
+        while any(r.pending_finals >= MAX_PENDING_FINALS for r in self._recognisers):
+            await self._one_settled()
+
+    async def _end_audio(self) -> None:
+        self._take(await self._in_dsp(self._intake.flush))
+        await self._all_idle()
+
+    async def _set_format(self, audio_format: AudioFormat) -> None:
+        before = self._intake.audio_format.stream_count
+        self._take(await self._in_dsp(lambda: self._intake.set_format(audio_format)))
+        if audio_format.stream_count != before:
+            await self._all_idle()
+            self._epoch += 1
+            self._recognisers = self._new_recognisers()
+
+    async def _all_idle(self) -> None:
+        while not all(recogniser.idle for recogniser in self._recognisers):
+            await self._one_settled()
+
+    async def _one_settled(self) -> None:
+        self._settled.clear()
+        await self._settled.wait()
+
+    async def _in_dsp(self, work: Callable[[], ResultT]) -> ResultT:
+        return await asyncio.get_running_loop().run_in_executor(self._dsp, work)
+
+    def _new_recognisers(self) -> list[StreamRecogniser]:
+        count = self._intake.audio_format.stream_count
+        return [self._make_recogniser(index, self._epoch) for index in range(count)]
+
+    def _take(self, result: IntakeResult) -> None:
+        for problem in result.problems:
+            self._report(problem)
+        now_s = time.monotonic()
+        for index, items in enumerate(result.streams):
+            for item in items:
+                self._perform(index, self._recognisers[index].feed((item,), now_s))
+        self._watch_for_speech(result)
+
+    def _report(self, problem: AudioProblem) -> None:
+        self._listener.on_problem(problem.code, problem.message)
+
+    def _perform(self, index: int, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Submit():
+                    self._submit(index, effect.request)
+                case Retire():
+                    self._decoder.retire(
+                        effect.stream_id, effect.epoch, effect.utterance_id, effect.kind
+                    )
+                case _:
+                    self._tell(index, effect)
+
+    def _tell(self, index: int, news: News) -> None:
+        if isinstance(news, SpeechBegan):
+            self._quiet_samples = 0
+            self._told_no_speech = False
+        self._listener.on_news(index, news)
+
+    def _watch_for_speech(self, result: IntakeResult) -> None:
+        blocks = (item for item in result.streams[0] if isinstance(item, PcmBlock))
+        self._quiet_samples += sum(len(block.samples) for block in blocks)
+        if self._quiet_samples > ms_to_samples(NO_SPEECH_NOTICE_MS) and not self._told_no_speech:
+            self._told_no_speech = True
+            self._listener.on_no_speech()
+
+    def _submit(self, index: int, request: DecodeRequest) -> None:
+        recogniser = self._recognisers[index]
+
+        def deliver(outcome: DecodeOutcome) -> None:
+            if isinstance(outcome, DecodeResult):
+                self._listener.on_decoded(outcome)
+            self._perform(index, recogniser.on_outcome(outcome, time.monotonic()))
+            self._settled.set()
+
+        self._decoder.submit(request, deliver)

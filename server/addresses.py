@@ -1,0 +1,60 @@
+"""What a connection's address asks for: session, role, speaker. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from server.peer import Role
+
+PATHS = ("/", "/ws/control", "/ws/audio")
+"""Both ports take all of them: a proxy forwards the path it was given."""
+
+DEFAULT_SESSION = "default"
+_NAME = re.compile(r"[\w.\-]{1,64}")
+
+
+class AddressError(ValueError):
+    """A query that cannot be honoured; the handshake is answered with 400."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The query of a connection. `session` is None for one that names none."""
+
+    session: str | None = None
+    role: Role = Role.SPEAKER
+    speaker: str | None = None
+    every_event: bool = False
+
+
+def parse_address(target: str) -> Address | None:
+    """The address of a request target, None for a path that is no endpoint.
+
+    Raises AddressError for a bad session, speaker, role or events value.
+    """
+    parts = urlsplit(target)
+    if parts.path not in PATHS:
+        return None
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    role = query.get("role", Role.SPEAKER.value)
+    if role not in {r.value for r in Role}:
+        raise AddressError(f"role is speaker or viewer, not {role[:40]!r}")
+    events = query.get("events", "basic")
+    if events not in {"basic", "all"}:
+        raise AddressError(f"events is basic or all, not {events[:40]!r}")
+    return Address(
+        session=_name("session", query.get("session")),
+        role=Role(role),
+        speaker=_name("speaker", query.get("speaker")),
+        every_event=events == "all",
+    )
+
+
+def _name(what: str, text: str | None) -> str | None:
+    if text is not None and not _NAME.fullmatch(text):
+        raise AddressError(
+            f"{what} is 1 to 64 letters, digits, dots, dashes or underscores, not {text[:40]!r}"
+        )
+    return text

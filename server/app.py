@@ -1,0 +1,200 @@
+"""The composition root: makes every part, starts them in order, drains them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from asr.catalogue import Catalogue, load_catalogue
+from asr.models import ModelError, ModelManager
+from asr.scheduler import Scheduler
+from asr.types import ModelSpec
+from audio.vad import SileroModel
+from server.context import Context, Ports
+from server.engines import CPU_MESSAGE, EngineFactory, plan_machine, usable_cpu_count
+from server.http import Page
+from server.listener import Listener
+from server.messages import ServerShutdown
+from server.registry import SessionRegistry
+from server.settings import Settings
+from server.statistics import ServerStatistics
+from server.tasks import TaskSet
+from server.tuning import Recognisers
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parent.parent
+GOING_AWAY = 1001
+MAX_DSP_THREADS = 4
+
+
+class App:
+    """The server. `run` serves until asked to stop and returns the exit status."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._signals = 0
+
+    async def run(self) -> int:
+        """Start, serve, drain. Raises ListenError, CatalogueError, EngineError, ModelError."""
+        async with AsyncExitStack() as stack:
+            context = await self._make_context(stack)
+            listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
+            await self._load_first_model(context)
+            await listener.open()
+            self._watch_signals()
+            self._greet(context)
+            await self._stop.wait()
+            await drain(context, listener)
+        return 0
+
+    def stop(self) -> None:
+        """Ask the server to drain and end; asked twice, it ends at once."""
+        self._signals += 1
+        if self._signals > 1:
+            logger.warning("stopping at once")
+            raise KeyboardInterrupt
+        self._stop.set()
+
+    # -- making -------------------------------------------------------------------------------
+    async def _make_context(self, stack: AsyncExitStack) -> Context:
+        settings = self._settings
+        catalogue = load_catalogue(_resource(settings.models_file))
+        cpu_count = usable_cpu_count()
+        machine = plan_machine(settings, cpu_count)
+        dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
+        stack.callback(dsp.shutdown, wait=True, cancel_futures=True)
+        scheduler = Scheduler(dsp=dsp, clock=time.monotonic)
+        factory = EngineFactory(settings, machine)
+        models = ModelManager(
+            catalogue=catalogue,
+            engine_factory=factory,
+            locate=factory.locate,
+            host=scheduler,
+            clock=time.monotonic,
+        )
+        stack.push_async_callback(models.close)
+        stack.push_async_callback(scheduler.close)
+        tasks = TaskSet()
+        stack.push_async_callback(tasks.close)
+        loop = asyncio.get_running_loop()
+        context = Context(
+            settings=settings,
+            registry=SessionRegistry(settings, time.monotonic),
+            models=models,
+            scheduler=scheduler,
+            recognisers=Recognisers(settings, catalogue.__getitem__, models.acquire),
+            silero=await loop.run_in_executor(dsp, SileroModel),
+            dsp=dsp,
+            statistics=ServerStatistics(),
+            tasks=tasks,
+            ports=Ports(settings.control_port, settings.audio_port),
+            clock=time.monotonic,
+            wall_clock=lambda: datetime.now(UTC),
+            started_s=time.monotonic(),
+        )
+        if machine.device == "cpu":
+            logger.info(CPU_MESSAGE)
+            context.notices.append(CPU_MESSAGE)
+        return context
+
+    async def _load_first_model(self, context: Context) -> None:
+        """Load the wanted model, or else the embedded one; say which one answers and why."""
+        models = context.models
+        wanted = models.catalogue.get(self._settings.model)
+        if wanted is None:
+            known = ", ".join(models.catalogue)
+            raise ModelError(
+                "unknown_model", f"no model {self._settings.model!r} in the catalogue: {known}"
+            )
+        fallback = _embedded(models.catalogue)
+        try:
+            await models.load(wanted.id)
+            return
+        except ModelError as error:
+            if fallback is None or fallback.id == wanted.id:
+                raise
+            if error.code != "model_not_on_disk":
+                logger.error("Error: %s", error.message)
+                context.notices.append(f"Error: {error.message}")
+        await models.load(fallback.id)
+        notice = (
+            f"{fallback.id} answers: {wanted.id} could not be loaded or is not on this machine's "
+            f"disk yet. The Thai of {fallback.id} is poor; the README says how to get a better "
+            "model."
+        )
+        logger.warning(notice)
+        context.notices.append(notice)
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            try:
+                loop.add_signal_handler(number, self.stop)
+            except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+
+    def _greet(self, context: Context) -> None:
+        info, current = context.models.current_info, context.models.current
+        assert info is not None
+        assert current is not None
+        host = "localhost" if self._settings.host == "localhost" else self._settings.host
+        lines = (
+            "",
+            f"Thai ASR server ready: model {current.id} on {info.device} ({info.compute_type})",
+            f"  page     http://{host}:{context.ports.control}/",
+            f"  control  ws://{host}:{context.ports.control}",
+            f"  audio    ws://{host}:{context.ports.audio}",
+            *(f"  note     {notice}" for notice in context.notices),
+            "",
+            "Open the page in a browser, click Connect, then Start Recording, and speak Thai.",
+            "From a microphone or a file: python realtime_thai_asr_client.py [--file F]",
+            "Ctrl-C ends the server.",
+            "",
+        )
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+
+
+async def drain(context: Context, listener: Listener) -> None:
+    """Speech in flight becomes finals, everybody is told, every connection closes with 1001."""
+    settings = context.settings
+    logger.info("draining")
+    listener.refuse_new()
+    context.registry.tell_everyone(ServerShutdown(grace_s=settings.drain_s))
+    sessions = context.registry.sessions
+    try:
+        async with asyncio.timeout(settings.drain_s):
+            await asyncio.gather(*(session.drain() for session in sessions))
+    except TimeoutError:
+        logger.warning("drain: not every final was ready in %.0f s", settings.drain_s)
+    await context.scheduler.close()
+    try:
+        async with asyncio.timeout(1.0):
+            await asyncio.gather(
+                *(peer.outbox.flushed() for session in sessions for peer in session.peers)
+            )
+    except TimeoutError:
+        logger.warning("drain: some clients did not read their last messages")
+    await listener.close(GOING_AWAY, "the server is shutting down")
+
+
+def _embedded(catalogue: Catalogue) -> ModelSpec | None:
+    return next((spec for spec in catalogue.values() if spec.embedded), None)
+
+
+def _resource(name: str) -> Path:
+    """A file named by the user, or the one of that name beside the entry script."""
+    path = Path(name)
+    return path if path.exists() or path.is_absolute() else ROOT / path

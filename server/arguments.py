@@ -1,0 +1,92 @@
+"""Flags, variables and the config file to Settings; the one place that reads them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from server.settings import ENV_PREFIX, SettingError, Settings, check, parse
+
+DESCRIPTION = """\
+Real-time Thai speech recognition on two WebSocket ports.
+
+Control (models, recording, status; also the page): ws://localhost:8765
+Audio (audio in, partial and final transcripts out): ws://localhost:8766
+"""
+
+EPILOG = """\
+Every setting can also stand in a TOML file (--config FILE, `name = value`) or in a variable
+(THAI_ASR_MODEL=whisper-base). A flag wins over a variable, a variable over the file.
+All settings: docs/configuration.md
+
+examples:
+  python realtime_thai_asr_server.py                          the page is at http://localhost:8765
+  python realtime_thai_asr_server.py --model whisper-base     the model that needs no download
+  python realtime_thai_asr_server.py --profile accurate       slower finals, fewer errors
+  python realtime_thai_asr_server.py --control-port 9000 --audio-port 9001
+"""
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from a command line and an environment.
+
+    Raises SettingError, or SystemExit as argparse does for `--help` and wrong flags.
+    """
+    given = vars(_parser().parse_args(arguments))
+    changes: dict[str, object] = {}
+    config = given.pop("config") or environment.get(f"{ENV_PREFIX}CONFIG")
+    if config:
+        changes |= _from_file(Path(config))
+    for field in dataclasses.fields(Settings):
+        text = environment.get(ENV_PREFIX + field.name.upper())
+        if text is not None:
+            changes[field.name] = parse(field.name, text)
+    changes |= {name: value for name, value in given.items() if value is not None}
+    return Settings().changed(changes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="realtime_thai_asr_server.py",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", metavar="FILE", help="settings in a TOML file")
+    for field in dataclasses.fields(Settings):
+        if field.metadata["flag"]:
+            _add_flag(parser, field.name, field.default, field.metadata)
+    return parser
+
+
+def _add_flag(
+    parser: argparse.ArgumentParser, name: str, default: object, meta: Mapping[str, object]
+) -> None:
+    flag = "--" + name.replace("_", "-")
+    shown = "" if default in ("", False) else f" (default: {default})"
+    text = f"{meta['help']}{shown}".replace("%", "%%")
+    if isinstance(default, bool):
+        parser.add_argument(flag, action="store_true", default=None, help=text)
+        return
+    choices = meta["choices"] or None
+    parser.add_argument(
+        flag,
+        type=type(default),
+        choices=choices if isinstance(choices, tuple) else None,
+        default=None,
+        metavar=None if choices else name.rsplit("_", maxsplit=1)[-1].upper(),
+        help=text,
+    )
+
+
+def _from_file(path: Path) -> dict[str, object]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError("config", f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError("config", f"{path}: {error}") from error
+    return {name: check(name, value) for name, value in table.items()}

@@ -1,0 +1,66 @@
+"""What every connection handler shares, made once by the application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import count
+
+from asr.models import ModelManager
+from asr.scheduler import Scheduler
+from audio.vad import SileroModel
+from server.messages import Limits
+from server.registry import SessionRegistry
+from server.settings import Settings
+from server.statistics import ServerStatistics
+from server.tasks import TaskSet
+from server.tuning import Recognisers
+
+
+@dataclass(slots=True)
+class Ports:
+    """The ports really bound."""
+
+    control: int
+    audio: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """The server's parts. Nothing here is created by a connection."""
+
+    settings: Settings
+    registry: SessionRegistry
+    models: ModelManager
+    scheduler: Scheduler
+    recognisers: Recognisers
+    silero: SileroModel
+    dsp: Executor
+    statistics: ServerStatistics
+    tasks: TaskSet
+    ports: Ports
+    clock: Callable[[], float]
+    wall_clock: Callable[[], datetime]
+    started_s: float
+    notices: list[str] = field(default_factory=list)
+    """What a person should know of this server's state, also said in `server_status`."""
+    numbers: count[int] = field(default_factory=lambda: count(1))
+
+    def next_id(self, prefix: str) -> str:
+        """A short name, unique in this process."""
+        return f"{prefix}{next(self.numbers)}"
+
+    def repo_of(self, model_id: str) -> str:
+        """A model's repository, the `model` of a final."""
+        return self.models.catalogue[model_id].repo
+
+    def limits(self) -> Limits:
+        """What a client may send."""
+        return Limits(
+            max_audio_message_bytes=self.settings.max_audio_message_bytes,
+            max_control_message_bytes=self.settings.max_control_message_bytes,
+            max_utterance_s=self.settings.hard_end_ms / 1000,
+            inbox_audio_s=self.settings.inbox_audio_s,
+        )

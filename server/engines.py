@@ -1,0 +1,87 @@
+"""From settings and this machine to loaded engines."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from asr.ct2_engine import Ct2Engine, resolve_compute_type, resolve_device
+from asr.embedded_model import default_cache_dir
+from asr.engine import Engine, EngineError
+from asr.locate import check_model_dir, find_model
+from asr.types import ModelSpec
+from server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CPU_MESSAGE = "Info: Using CPU (consider GPU for better performance)"
+MAX_CPU_WORKERS = 4
+CPU_BATCH = 8
+GPU_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and how models run, decided once at start."""
+
+    device: str
+    compute_type: str
+    workers: int
+    threads_per_worker: int
+    max_batch: int
+
+
+def plan_machine(settings: Settings, cpu_count: int) -> Machine:
+    """Decide for this machine. Raises EngineError for a device it does not have.
+
+    On a CPU several workers of one thread beat one worker of several (docs/measurements.md).
+    """
+    device = resolve_device(settings.device)
+    on_gpu = device == "cuda"
+    default_workers = 1 if on_gpu else max(1, min(MAX_CPU_WORKERS, cpu_count))
+    workers = settings.num_workers or default_workers
+    return Machine(
+        device=device,
+        compute_type=resolve_compute_type(settings.compute_type, device),
+        workers=workers,
+        threads_per_worker=max(1, cpu_count // workers),
+        max_batch=settings.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH),
+    )
+
+
+class EngineFactory:
+    """Makes engines for catalogue entries that are on disk (blocking; for the model thread)."""
+
+    def __init__(self, settings: Settings, machine: Machine) -> None:
+        self._machine = machine
+        self.cache_dir = Path(settings.cache_dir) if settings.cache_dir else default_cache_dir()
+
+    def locate(self, spec: ModelSpec) -> Path | None:
+        """Where a model is on disk, None if it is not."""
+        return find_model(spec, self.cache_dir)
+
+    def __call__(self, spec: ModelSpec) -> Engine:
+        """Load a model. Raises EngineError."""
+        path = self.locate(spec)
+        if path is None:
+            raise EngineError("model_not_on_disk", f"{spec.id} is not on this machine's disk")
+        check_model_dir(path)
+        machine = self._machine
+        return Ct2Engine(
+            path,
+            spec,
+            device=machine.device,
+            compute_type=machine.compute_type,
+            workers=machine.workers,
+            threads_per_worker=machine.threads_per_worker,
+            max_batch=machine.max_batch,
+        )
+
+
+def usable_cpu_count() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,77 @@
+"""What waits to be processed of one audio connection: bounded in seconds of audio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+OVERLOADED_AFTER_S = 5.0
+MAX_OTHER_ITEMS = 64
+
+ItemT = TypeVar("ItemT")
+
+
+class Inbox(Generic[ItemT]):
+    """A queue of audio and of commands among it, in order.
+
+    Bound: `limit_s` of audio (a longer message is taken when no other waits) and 64 commands.
+    Overflow: `put` waits, so that TCP slows the sender; nothing is dropped. When nothing at all
+    was consumed for 5 s of waiting, `on_overload` is called, once per wait.
+    """
+
+    def __init__(self, limit_s: float, on_overload: Callable[[], None]) -> None:
+        self._limit_s = limit_s
+        self._on_overload = on_overload
+        self._items: deque[tuple[ItemT, float]] = deque()
+        self._audio_s = 0.0
+        self._commands = 0
+        self._consumed = 0
+        self._ready = asyncio.Event()
+        self._room = asyncio.Event()
+
+    @property
+    def audio_s(self) -> float:
+        """Seconds of audio that wait."""
+        return self._audio_s
+
+    async def put(self, item: ItemT, audio_s: float = 0.0) -> None:
+        """Append an item once there is room for it. Safe to cancel: all or nothing."""
+        while not self._has_room(audio_s):
+            await self._wait_for_room()
+        self.put_now(item, audio_s)
+
+    def put_now(self, item: ItemT, audio_s: float = 0.0) -> None:
+        """Append regardless of the bound (the server's own commands)."""
+        self._items.append((item, audio_s))
+        self._audio_s += audio_s
+        self._commands += audio_s == 0.0
+        self._ready.set()
+
+    async def get(self) -> ItemT:
+        """Take the oldest item (one consumer). Safe to cancel: nothing is lost."""
+        while not self._items:
+            self._ready.clear()
+            await self._ready.wait()
+        item, audio_s = self._items.popleft()
+        self._audio_s = self._audio_s - audio_s if self._items else 0.0
+        self._commands -= audio_s == 0.0
+        self._consumed += 1
+        self._room.set()
+        return item
+
+    def _has_room(self, audio_s: float) -> bool:
+        if audio_s == 0.0:
+            return self._commands < MAX_OTHER_ITEMS
+        return self._audio_s == 0.0 or self._audio_s + audio_s <= self._limit_s
+
+    async def _wait_for_room(self) -> None:
+        consumed = self._consumed
+        self._room.clear()
+        try:
+            async with asyncio.timeout(OVERLOADED_AFTER_S):
+                await self._room.wait()
+        except TimeoutError:
+            if consumed == self._consumed:
+                self._on_overload()

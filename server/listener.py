@@ -1,0 +1,141 @@
+"""The two WebSocket servers: addresses, handshakes, and each connection's life."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from server.addresses import DEFAULT_SESSION, Address, parse_address
+from server.audio_port import AudioConnection
+from server.context import Context
+from server.control import ControlConnection
+from server.http import HttpDoor, Page
+from server.peer import Peer, Port
+from server.registry import Session
+
+logger = logging.getLogger(__name__)
+
+MAX_QUEUED_FRAMES = 16
+"""Received and not yet read, per connection; beyond, the library stops reading the socket."""
+
+PING_INTERVAL_S = 20.0
+PING_TIMEOUT_S = 60.0
+
+LOOPBACK_HOSTS = ("127.0.0.1", "::1")
+
+
+class ListenError(Exception):
+    """A port cannot be opened. The message says what to do."""
+
+
+class Listener:
+    """Both ports. `open` binds, `close` ends every connection."""
+
+    def __init__(self, context: Context, page: Page) -> None:
+        self._context = context
+        self._servers: list[Server] = []
+        self._draining = False
+        self._page = page
+
+    async def open(self) -> None:
+        """Bind both ports and set `context.ports`. Raises ListenError."""
+        settings, ports = self._context.settings, self._context.ports
+        ports.control = await self._bind(
+            Port.CONTROL, settings.control_port, settings.max_control_message_bytes
+        )
+        ports.audio = await self._bind(
+            Port.AUDIO, settings.audio_port, settings.max_audio_message_bytes
+        )
+
+    def refuse_new(self) -> None:
+        """New connections are answered with 503 from now on."""
+        self._draining = True
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close every connection with a code and wait for every handler."""
+        for server in self._servers:
+            server.close(close_connections=True, code=code, reason=reason)
+        await asyncio.gather(*(server.wait_closed() for server in self._servers))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses that `host` means."""
+        host = self._context.settings.host
+        return LOOPBACK_HOSTS if host == "localhost" else (host,)
+
+    async def _bind(self, port: Port, number: int, max_size: int) -> int:
+        door = HttpDoor(
+            port,
+            self._page,
+            ready=lambda: self._context.models.current is not None,
+            draining=lambda: self._draining,
+        )
+        for position, host in enumerate(self.hosts):
+            try:
+                server = await serve(
+                    self._handler(port),
+                    host,
+                    number,
+                    process_request=door.process_request,
+                    max_size=max_size,
+                    max_queue=MAX_QUEUED_FRAMES,
+                    compression=None,
+                    ping_interval=PING_INTERVAL_S,
+                    ping_timeout=PING_TIMEOUT_S,
+                    server_header=None,
+                )
+            except OSError as error:
+                if position > 0:
+                    logger.info("not listening on %s: %s", host, error.strerror)
+                    continue
+                raise ListenError(
+                    f"cannot open {port.value} port {number} on {host}: {error.strerror or error}. "
+                    f"Is another server running? Choose another with --{port.value}-port."
+                ) from error
+            self._servers.append(server)
+            number = server.sockets[0].getsockname()[1]
+        return number
+
+    def _handler(self, port: Port) -> Callable[[ServerConnection], Awaitable[None]]:
+        async def handle(socket: ServerConnection) -> None:
+            assert socket.request is not None
+            address = parse_address(socket.request.path)
+            assert address is not None  # HttpDoor let nothing else through
+            await self._serve(port, address, socket)
+
+        return handle
+
+    async def _serve(self, port: Port, address: Address, socket: ServerConnection) -> None:
+        context = self._context
+        peer = Peer(context.next_id(port.value[0]), port, address.role, address.every_event)
+        session = context.registry.enter(self._session_id(address))
+        session.join(peer)
+        context.statistics.add(f"connections_{port.value}")
+        logger.info("%s %s: joined session %s", port.value, peer.id, session.id)
+        sender = asyncio.create_task(peer.outbox.run(socket), name=f"send {peer.id}")
+        try:
+            if port is Port.CONTROL:
+                await ControlConnection(context, session, peer).serve(socket)
+            else:
+                await AudioConnection(context, session, peer, address.speaker).serve(socket)
+        except ConnectionClosed as closed:
+            logger.info("%s %s: connection lost (%s)", port.value, peer.id, closed)
+        finally:
+            session.leave(peer)
+            context.registry.release(session)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            logger.info("%s %s: left", port.value, peer.id)
+
+    def _session_id(self, address: Address) -> str:
+        if address.session is not None:
+            return address.session
+        local = self._context.settings.host in ("localhost", *LOOPBACK_HOSTS)
+        if local or self._context.settings.shared_default:
+            return DEFAULT_SESSION
+        return f"private-{secrets.token_hex(8)}"

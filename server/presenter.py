@@ -1,0 +1,120 @@
+"""From a recogniser's effects to events on the wire. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from msgspec import UNSET
+
+from asr.effects import (
+    DecodeProblem,
+    FinalText,
+    PartialText,
+    SpeechBegan,
+    SpeechOver,
+)
+from asr.types import DecodeKind
+from audio.types import SAMPLE_RATE_HZ, samples_to_ms
+from server.messages import (
+    ErrorEvent,
+    Event,
+    FinalTranscription,
+    RealtimeTranscription,
+    SpeechEndedEvent,
+    SpeechStartedEvent,
+    optional,
+)
+
+News = SpeechBegan | SpeechOver | PartialText | FinalText | DecodeProblem
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC, milliseconds, `Z`: 2025-09-03T10:30:00.000Z."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """Turns one stream's effects into events. `repo_of` gives a model's repository."""
+
+    session_id: str
+    stream_id: str
+    speaker: str | None
+    repo_of: Callable[[str], str]
+    wall_clock: Callable[[], datetime]
+
+    def event(self, effect: News) -> Event | None:
+        """The event for an effect, or None for one that is no news."""
+        match effect:
+            case PartialText():
+                return self._partial(effect)
+            case FinalText():
+                return None if effect.silent else self._final(effect)
+            case SpeechBegan():
+                return SpeechStartedEvent(
+                    session_id=self.session_id,
+                    stream_id=self.stream_id,
+                    utterance_id=effect.utterance_id,
+                    at_ms=samples_to_ms(effect.at_sample),
+                )
+            case SpeechOver():
+                return SpeechEndedEvent(
+                    session_id=self.session_id,
+                    stream_id=self.stream_id,
+                    utterance_id=effect.utterance_id,
+                    at_ms=samples_to_ms(effect.at_sample),
+                    reason=effect.reason.value,
+                )
+            case DecodeProblem():
+                return self._problem(effect)
+
+    def _partial(self, partial: PartialText) -> RealtimeTranscription:
+        return RealtimeTranscription(
+            text=partial.text,
+            timestamp=timestamp(self.wall_clock()),
+            session_id=self.session_id,
+            stream_id=self.stream_id,
+            speaker=optional(self.speaker),
+            utterance_id=partial.utterance_id,
+            revision=partial.revision,
+            stable_text=partial.stable_text,
+            start_ms=samples_to_ms(partial.start_sample),
+            end_ms=samples_to_ms(partial.end_sample),
+            model_id=partial.model_id,
+        )
+
+    def _final(self, final: FinalText) -> FinalTranscription:
+        duration_s = (final.end_sample - final.start_sample) / SAMPLE_RATE_HZ
+        decode_s = max(final.decode_s, 0.001)
+        return FinalTranscription(
+            text=final.text,
+            duration=round(duration_s, 2),
+            processing_time=round(decode_s, 3),
+            speed_ratio=round(duration_s / decode_s, 1),
+            model=self.repo_of(final.model_id),
+            timestamp=timestamp(self.wall_clock()),
+            model_id=final.model_id,
+            session_id=self.session_id,
+            stream_id=self.stream_id,
+            speaker=optional(self.speaker),
+            utterance_id=final.utterance_id,
+            revision=final.revision,
+            start_ms=samples_to_ms(final.start_sample),
+            end_ms=samples_to_ms(final.end_sample),
+            confidence=final.confidence,
+            end_reason=final.end_reason.value,
+            reason=optional(final.reason),
+        )
+
+    def _problem(self, problem: DecodeProblem) -> ErrorEvent:
+        what = "an utterance" if problem.kind is DecodeKind.FINAL else "a partial"
+        return ErrorEvent(
+            code=problem.code,
+            message=f"{what} could not be recognised: {problem.message}",
+            session_id=self.session_id,
+            stream_id=self.stream_id,
+            utterance_id=problem.utterance_id if problem.kind is DecodeKind.FINAL else UNSET,
+        )

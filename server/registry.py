@@ -1,0 +1,207 @@
+"""Sessions at run time: who is in one, what they hear, and what its pure core decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from audio.types import FrontendConfig
+from server.messages import ErrorEvent, Event, Notice, RecordingStateEvent, optional
+from server.peer import Peer, Port
+from server.protocol import encode
+from server.session import Announce, Flush, Refused, SessionCore, SessionEffect
+from server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class AudioSource(Protocol):
+    """An audio connection as its session commands it."""
+
+    def flush(self) -> None:
+        """End what is being said; the session hears `drained` when its finals are out."""
+        ...
+
+    def set_frontend(self, config: FrontendConfig) -> None:
+        """Use other front-end settings for the audio that follows."""
+        ...
+
+    async def drain(self) -> None:
+        """Take no more audio, and wait until every final so far is out."""
+        ...
+
+
+class Session:
+    """A broadcast group: peers of both ports, one recording state, its own live settings."""
+
+    def __init__(self, session_id: str, settings: Settings, clock: Callable[[], float]) -> None:
+        self.id = session_id
+        self.settings = settings
+        self.core = SessionCore(session_id)
+        self._clock = clock
+        self._peers: dict[str, Peer] = {}
+        self._sources: dict[str, AudioSource] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nobody is here and no audio is being drained."""
+        return not self._peers and not self._sources
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """Everybody who hears this session."""
+        return tuple(self._peers.values())
+
+    @property
+    def stream_count(self) -> int:
+        """Audio connections that may send."""
+        return len(self._sources)
+
+    def join(self, peer: Peer) -> None:
+        """A connection joined; it hears what follows."""
+        self._peers[peer.id] = peer
+
+    def leave(self, peer: Peer) -> None:
+        """A connection is gone."""
+        self._peers.pop(peer.id, None)
+
+    def attach(self, connection: str, source: AudioSource) -> None:
+        """An audio connection that may send joined."""
+        self._sources[connection] = source
+        self.core.attach(connection)
+
+    def detach(self, connection: str) -> None:
+        """An audio connection is drained and gone."""
+        self._sources.pop(connection, None)
+        self.apply(self.core.detach(connection))
+
+    def broadcast(self, event: Event) -> None:
+        """Say something to everybody of this session: encoded once, and nobody waits."""
+        text = encode(event)
+        for peer in self._peers.values():
+            peer.send_encoded(event, text)
+
+    def takes_audio(self, connection: str) -> bool:
+        """Audio arrived: whether it is taken. Starts recording, or says why not."""
+        accepted = self.core.accepts(connection)
+        self.apply(self.core.audio(connection, self._clock()))
+        return accepted
+
+    def stop(self, request_id: str | None) -> None:
+        """Finish what was said, then take no audio until started again."""
+        self.apply(self.core.stop(request_id, self._clock()))
+
+    def start(self, request_id: str | None) -> None:
+        """Take audio from now on."""
+        self.apply(self.core.start(request_id))
+
+    def change(self, changes: Mapping[str, object]) -> None:
+        """Change this session's settings. Raises SettingError and changes nothing."""
+        self.settings = self.settings.changed(changes)
+        for source in self._sources.values():
+            source.set_frontend(self.settings.frontend())
+
+    def apply(self, effects: list[SessionEffect]) -> None:
+        """Carry out what the core decided."""
+        for effect in effects:
+            match effect:
+                case Announce():
+                    self._announce(effect)
+                case Flush():
+                    self._sources[effect.connection].flush()
+                case Refused():
+                    self._refuse(effect.connection)
+        self._reschedule()
+
+    async def drain(self) -> None:
+        """Take no more audio, and wait until every final so far is out."""
+        await asyncio.gather(*(source.drain() for source in tuple(self._sources.values())))
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _announce(self, announce: Announce) -> None:
+        self.broadcast(
+            RecordingStateEvent(
+                state=announce.state.value,
+                session_id=self.id,
+                reason=announce.reason,
+                request_id=optional(announce.request_id),
+            )
+        )
+
+    def _refuse(self, connection: str) -> None:
+        peer = self._peers.get(connection)
+        if peer is not None:
+            peer.send(
+                ErrorEvent(
+                    code="not_recording",
+                    message="recording was stopped, so this audio is not taken; "
+                    "send start_recording on the control port (or audio_config here)",
+                    session_id=self.id,
+                )
+            )
+
+    def _reschedule(self) -> None:
+        self.close()
+        wake_at = self.core.wake_at
+        if wake_at is not None:
+            delay_s = max(0.0, wake_at - self._clock())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.apply(self.core.tick(self._clock()))
+
+
+class SessionRegistry:
+    """All sessions by name. A session lives while somebody is in it."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions that exist."""
+        return tuple(self._sessions.values())
+
+    def enter(self, session_id: str) -> Session:
+        """The session of that name, made if it is new."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = Session(session_id, self._settings, self._clock)
+            self._sessions[session_id] = session
+            logger.info("session %s: opened", session_id)
+        return session
+
+    def release(self, session: Session) -> None:
+        """Forget a session that nobody is in."""
+        if session.empty and self._sessions.get(session.id) is session:
+            session.close()
+            del self._sessions[session.id]
+            logger.info("session %s: closed", session.id)
+
+    def tell_control(self, event: Event, but: Peer | None = None) -> None:
+        """Say something to every control connection of every session (but one)."""
+        text = encode(event)
+        for session in self._sessions.values():
+            for peer in session.peers:
+                if peer.port is Port.CONTROL and peer is not but:
+                    peer.send_encoded(event, text)
+
+    def tell_everyone(self, event: Event) -> None:
+        """Say something to every connection that wants to hear it."""
+        for session in self._sessions.values():
+            session.broadcast(event)
+
+    def notice(self, level: str, code: str, message: str) -> None:
+        """Tell every control connection something that a person should know."""
+        self.tell_control(Notice(level=level, code=code, message=message))
