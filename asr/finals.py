@@ -70,6 +70,11 @@ class OrderedFinals:
             first.lease.release()
         return ready
 
+    def abandon(self) -> None:
+        """Let go of every model held; nothing more goes out."""
+        while self._waiting:
+            self._waiting.popleft().lease.release()
+
 
 def _without_overlap(
     utterance: Utterance, terminal: FinalText | DecodeProblem

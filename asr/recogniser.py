@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from audio.ring import RollingAudio
-
 from asr.effects import (
     DecodeProblem,
     Effect,
@@ -34,6 +32,7 @@ from asr.types import (
     DecodeResult,
 )
 from asr.utterance import LeaseModel, TuningOf, Utterance, UtteranceState
+from audio.ring import RollingAudio
 from audio.types import (
     EndReason,
     FrontendItem,
@@ -151,6 +150,13 @@ class StreamRecogniser:
             utterance.forget_guess()
             return []
         return self._fail(utterance, outcome)
+
+    def abandon(self) -> None:
+        """Let go of every model held: the server ends, no more effects are wanted."""
+        if self._open is not None:
+            self._open.lease.release()
+            self._open = None
+        self._finals.abandon()
 
     # -- utterances ---------------------------------------------------------------------------
 

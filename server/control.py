@@ -7,6 +7,7 @@ import dataclasses
 import logging
 from collections.abc import Callable
 
+from msgspec import UNSET
 from websockets.asyncio.server import ServerConnection
 
 from asr.models import ModelError, ModelListing
@@ -14,7 +15,6 @@ from asr.types import ModelState
 from server import protocol
 from server.context import Context
 from server.messages import (
-    UNSET,
     AvailableModels,
     ConfigEvent,
     ConfigUpdated,

@@ -16,7 +16,6 @@ from server.context import Context
 from server.control import ControlConnection
 from server.http import HttpDoor, Page
 from server.peer import Peer, Port
-from server.registry import Session
 
 logger = logging.getLogger(__name__)
 
