@@ -147,20 +147,21 @@ class _Parser:
             ) from error
 
 
-_CONTROL = _Parser(
-    (
-        LoadModel,
-        GetModels,
-        StartRecording,
-        StopRecording,
-        GetStatus,
-        GetConfig,
-        UpdateConfig,
-        GetStatistics,
-        Ping,
-    )
+CONTROL_REQUESTS: tuple[type[Request], ...] = (
+    LoadModel,
+    GetModels,
+    StartRecording,
+    StopRecording,
+    GetStatus,
+    GetConfig,
+    UpdateConfig,
+    GetStatistics,
+    Ping,
 )
-_AUDIO = _Parser((AudioChunk, AudioEnd, AudioConfig, Ping))
+AUDIO_REQUESTS: tuple[type[Request], ...] = (AudioChunk, AudioEnd, AudioConfig, Ping)
+
+_CONTROL = _Parser(CONTROL_REQUESTS)
+_AUDIO = _Parser(AUDIO_REQUESTS)
 
 
 def parse_control(message: str | bytes) -> ControlRequest:

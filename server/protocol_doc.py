@@ -1,0 +1,173 @@
+"""Writes docs/messages.md and docs/asyncapi.json from the message structs.
+
+`python -m server.protocol_doc` writes both; a test checks that they are up to date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from server import messages, protocol
+from server.messages import SERVER_NAME, VERSION, Event
+from server.protocol import Request
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+REF = "#/components/schemas/{name}"
+
+HEAD = """\
+# Messages
+
+Made from the structs in `server/messages.py` and `server/protocol.py` by
+`python -m server.protocol_doc`. How they are used: [protocol.md](protocol.md). The same, for
+tools: [asyncapi.json](asyncapi.json) (AsyncAPI 3).
+
+Fields marked *optional* may be left out (requests) or are left out when they have nothing to say
+(events). `request_id` is text of the client's choice, echoed in the answer.
+"""
+
+
+def control_requests() -> tuple[type[Request], ...]:
+    """Requests of the control port."""
+    return protocol.CONTROL_REQUESTS
+
+
+def audio_requests() -> tuple[type[Request], ...]:
+    """Requests of the audio port."""
+    return protocol.AUDIO_REQUESTS
+
+
+def events() -> tuple[type[Event], ...]:
+    """Every event, in the order of their definition."""
+    found = (value for value in vars(messages).values() if inspect.isclass(value))
+    return tuple(value for value in found if issubclass(value, Event) and value is not Event)
+
+
+def messages_markdown() -> str:
+    """The reference of all messages."""
+    parts = [HEAD]
+    for title, structs in (
+        ("Requests on the control port", control_requests()),
+        ("Requests on the audio port", audio_requests()),
+        ("Events", events()),
+    ):
+        parts.append(f"## {title}\n")
+        parts += [_section(struct) for struct in structs]
+    return "\n".join(parts)
+
+
+def _section(struct: type[msgspec.Struct]) -> str:
+    lines = [f"### `{struct.__struct_config__.tag}`\n", f"{inspect.getdoc(struct)}\n"]
+    fields = [f for f in msgspec.structs.fields(struct) if not _is_echo(struct, f.name)]
+    if fields:
+        lines += ["| field | type | |", "|---|---|---|"]
+        lines += [f"| `{f.encode_name}` | {_type_name(f.type)} | {_note(f)} |" for f in fields]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _is_echo(struct: type[msgspec.Struct], name: str) -> bool:
+    return name == "request_id" and issubclass(struct, Request)
+
+
+def _note(field: msgspec.structs.FieldInfo) -> str:
+    if field.default is msgspec.UNSET:
+        return "optional"
+    if field.required:
+        return ""
+    return f"`{json.dumps(field.default)}` unless given"
+
+
+def _type_name(kind: Any) -> str:
+    schema = msgspec.json.schema(kind)
+    if "anyOf" in schema:
+        names = [s.get("type", "object") for s in schema["anyOf"]]
+        return " or ".join(names)
+    if schema.get("type") == "array":
+        inner = schema.get("items", {})
+        return f"array of {inner.get('type', 'object')}"
+    return str(schema.get("type", "object"))
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3 document of both ports."""
+    structs = {*control_requests(), *audio_requests(), *events()}
+    ordered = sorted(structs, key=lambda struct: struct.__name__)
+    _, schemas = msgspec.json.schema_components(ordered, ref_template=REF)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": SERVER_NAME, "version": VERSION},
+        "servers": {
+            "control": {"host": "localhost:8765", "protocol": "ws"},
+            "audio": {"host": "localhost:8766", "protocol": "ws"},
+        },
+        "channels": {
+            "control": _channel("control", (*control_requests(), *events())),
+            "audio": _channel("audio", (*audio_requests(), *events())),
+        },
+        "operations": {
+            "sendControl": _operation("send", "control", control_requests()),
+            "receiveControl": _operation("receive", "control", events()),
+            "sendAudio": _operation("send", "audio", audio_requests()),
+            "receiveAudio": _operation("receive", "audio", events()),
+        },
+        "components": {
+            "schemas": schemas,
+            "messages": {struct.__name__: _message(struct) for struct in ordered},
+        },
+    }
+
+
+def _channel(server: str, structs: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
+    return {
+        "address": "/",
+        "servers": [{"$ref": f"#/servers/{server}"}],
+        "messages": {
+            struct.__name__: {"$ref": f"#/components/messages/{struct.__name__}"}
+            for struct in structs
+        },
+    }
+
+
+def _operation(
+    action: str, channel: str, structs: tuple[type[msgspec.Struct], ...]
+) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [
+            {"$ref": f"#/channels/{channel}/messages/{struct.__name__}"} for struct in structs
+        ],
+    }
+
+
+def _message(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return {
+        "name": struct.__struct_config__.tag,
+        "contentType": "application/json",
+        "summary": (inspect.getdoc(struct) or "").splitlines()[0],
+        "payload": {"$ref": REF.format(name=struct.__name__)},
+    }
+
+
+def documents() -> dict[str, str]:
+    """File name to content, as they should stand in docs/."""
+    return {
+        "messages.md": messages_markdown(),
+        "asyncapi.json": json.dumps(asyncapi(), indent=1, ensure_ascii=False) + "\n",
+    }
+
+
+def main() -> None:
+    """Write both documents."""
+    for name, text in documents().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
