@@ -83,8 +83,8 @@ class SampleDecoder:
     def _decode_samples(self, data: memoryview) -> npt.NDArray[np.float32]:
         match self._format.encoding:
             case Encoding.PCM16:
-                pcm = np.frombuffer(data, dtype="<i2")
-                return np.multiply(pcm, np.float32(1 / PCM16_FULL_SCALE), dtype=np.float32)
+                pcm = np.frombuffer(data, dtype="<i2").astype(np.float32)
+                return pcm * np.float32(1 / PCM16_FULL_SCALE)
             case Encoding.FLOAT32:
                 return self._clean(np.frombuffer(data, dtype="<f4").astype(np.float32))
             case Encoding.MULAW | Encoding.ALAW as encoding:
