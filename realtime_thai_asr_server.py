@@ -13,7 +13,14 @@ from server.app import App
 from server.arguments import read_settings
 from server.listener import ListenError
 from server.logs import set_up_logging
-from server.settings import SettingError
+from server.settings import SettingError, Settings
+
+
+async def serve(settings: Settings) -> None:
+    """Run the server until it is told to stop."""
+    app = App(settings)
+    app.watch_signals()
+    await app.run()
 
 
 def main() -> int:
@@ -27,12 +34,11 @@ def main() -> int:
         return 2
     set_up_logging(settings.log_level, settings.log_file)
     try:
-        return asyncio.run(App(settings).run())
+        asyncio.run(serve(settings))
     except (CatalogueError, EngineError, ListenError, ModelError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
+    return 0
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -18,7 +20,14 @@ from asr.scheduler import Scheduler
 from asr.types import ModelSpec
 from audio.vad import SileroModel
 from server.context import Context, Ports
-from server.engines import CPU_MESSAGE, EngineFactory, plan_machine, usable_cpu_count
+from server.engines import (
+    CPU_MESSAGE,
+    EngineFactory,
+    Machine,
+    Models,
+    plan_machine,
+    usable_cpu_count,
+)
 from server.http import Page
 from server.listener import Listener
 from server.messages import ServerShutdown
@@ -33,36 +42,58 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
+FORCED_EXIT_STATUS = 130
 
 
 class App:
     """The server. `run` serves until asked to stop and returns the exit status."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, make_models: Callable[[Settings, Machine], Models] = EngineFactory
+    ) -> None:
         self._settings = settings
+        self._make_models = make_models
         self._stop = asyncio.Event()
-        self._signals = 0
+        self._stops = 0
+        self.ready = asyncio.Event()
+        self.ports = Ports(settings.control_port, settings.audio_port)
+        """The ports really bound, once `ready`."""
 
-    async def run(self) -> int:
-        """Start, serve, drain. Raises ListenError, CatalogueError, EngineError, ModelError."""
+    async def run(self) -> None:
+        """Start, serve until stopped, drain.
+
+        Raises ListenError, CatalogueError, EngineError, ModelError, OSError (no page).
+        """
         async with AsyncExitStack() as stack:
             context = await self._make_context(stack)
             listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
             await self._load_first_model(context)
             await listener.open()
-            self._watch_signals()
             self._greet(context)
+            self.ready.set()
             await self._stop.wait()
             await drain(context, listener)
-        return 0
 
     def stop(self) -> None:
-        """Ask the server to drain and end; asked twice, it ends at once."""
-        self._signals += 1
-        if self._signals > 1:
+        """Ask the server to drain and end; asked twice, the process ends at once."""
+        self._stops += 1
+        if self._stops > 1:
             logger.warning("stopping at once")
-            raise KeyboardInterrupt
+            logging.shutdown()
+            os._exit(FORCED_EXIT_STATUS)
         self._stop.set()
+
+    def watch_signals(self) -> None:
+        """Have Ctrl-C and SIGTERM stop the server. To be called on the running loop."""
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            try:
+                loop.add_signal_handler(number, self.stop)
+            except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
@@ -73,7 +104,7 @@ class App:
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
         stack.callback(dsp.shutdown, wait=True, cancel_futures=True)
         scheduler = Scheduler(dsp=dsp, clock=time.monotonic)
-        factory = EngineFactory(settings, machine)
+        factory = self._make_models(settings, machine)
         models = ModelManager(
             catalogue=catalogue,
             engine_factory=factory,
@@ -96,7 +127,7 @@ class App:
             dsp=dsp,
             statistics=ServerStatistics(),
             tasks=tasks,
-            ports=Ports(settings.control_port, settings.audio_port),
+            ports=self.ports,
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
@@ -133,17 +164,6 @@ class App:
         )
         logger.warning(notice)
         context.notices.append(notice)
-
-    def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is None:
-                continue
-            try:
-                loop.add_signal_handler(number, self.stop)
-            except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
     def _greet(self, context: Context) -> None:
         info, current = context.models.current_info, context.models.current

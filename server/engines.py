@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from asr.ct2_engine import Ct2Engine, resolve_compute_type, resolve_device
 from asr.embedded_model import default_cache_dir
@@ -49,6 +50,18 @@ def plan_machine(settings: Settings, cpu_count: int) -> Machine:
         threads_per_worker=max(1, cpu_count // workers),
         max_batch=settings.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH),
     )
+
+
+class Models(Protocol):
+    """Where models come from."""
+
+    def locate(self, spec: ModelSpec) -> Path | None:
+        """Where a model is on disk, None if it is not."""
+        ...
+
+    def __call__(self, spec: ModelSpec) -> Engine:
+        """Load a model (blocking). Raises EngineError."""
+        ...
 
 
 class EngineFactory:
