@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 import wave
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soxr
+from scipy.signal import lfilter
 
 from audio.types import SAMPLE_RATE_HZ, Samples
 
@@ -19,6 +21,14 @@ FLOAT = 3
 ALAW = 6
 MULAW = 7
 EXTENSIBLE = 0xFFFE
+
+VOWELS_HZ = (
+    (730, 1090, 2440),
+    (270, 2290, 3010),
+    (300, 870, 2240),
+    (530, 1840, 2480),
+    (570, 840, 2410),
+)
 
 
 def tone(hz: float, seconds: float, rate_hz: int = SAMPLE_RATE_HZ, level: float = 0.5) -> Samples:
@@ -46,21 +56,37 @@ def silence(seconds: float, rate_hz: int = SAMPLE_RATE_HZ) -> Samples:
 
 
 def synthetic_speech(seconds: float, seed: int = 0, level: float = 0.3) -> Samples:
-    """Syllables of voiced formants at 16 kHz, four a second, which Silero takes for speech."""
+    """Syllables at 16 kHz, six or seven a second, without a pause; Silero takes them for speech.
+
+    A glottal pulse train through three formant resonators, with a noisy onset per syllable.
+    """
     generator = np.random.default_rng(seed)
     count = round(seconds * SAMPLE_RATE_HZ)
-    time_s = np.arange(count) / SAMPLE_RATE_HZ
-    pitch_hz = 130 + 15 * np.sin(2 * np.pi * 0.7 * time_s + generator.uniform(0, 6))
-    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
-    formants_hz = generator.uniform((300, 900, 2200), (800, 1800, 3000))
-    voice = np.zeros(count)
-    for harmonic in range(1, 30):
-        hz = 130 * harmonic
-        gain = sum(np.exp(-(((hz - f) / 150) ** 2)) for f in formants_hz) + 0.05
-        voice += gain * np.sin(harmonic * phase) / np.sqrt(harmonic)
-    syllables = np.clip(1.2 * np.sin(2 * np.pi * 2 * time_s) ** 2, 0.05, 1)
-    voice *= syllables
-    return (level * voice / np.abs(voice).max()).astype(np.float32)
+    syllables: list[npt.NDArray[np.float64]] = []
+    while sum(map(len, syllables)) < count:
+        syllables.append(_syllable(generator))
+    voice = np.concatenate(syllables)[:count]
+    scaled: Samples = (level * voice / np.abs(voice).max()).astype(np.float32)
+    return scaled
+
+
+def _syllable(generator: np.random.Generator) -> npt.NDArray[np.float64]:
+    count = int(0.15 * SAMPLE_RATE_HZ * generator.uniform(0.8, 1.2))
+    part = np.arange(count) / count
+    pitch_hz = (120 + generator.uniform(-20, 30)) * (1.1 - 0.25 * part)
+    cycles = np.cumsum(pitch_hz) / SAMPLE_RATE_HZ
+    pulses = np.diff(np.floor(cycles), prepend=0.0) + 0.01 * generator.standard_normal(count)
+    voice = np.diff(lfilter([1], [1, -0.98], pulses), prepend=0.0)
+    for formant_hz, width_hz in zip(
+        VOWELS_HZ[generator.integers(len(VOWELS_HZ))], (80, 100, 140), strict=True
+    ):
+        radius = np.exp(-np.pi * width_hz / SAMPLE_RATE_HZ)
+        pole = 2 * radius * np.cos(2 * np.pi * formant_hz / SAMPLE_RATE_HZ)
+        voice = lfilter([1 - pole + radius**2], [1, -pole, radius**2], voice)
+    voice *= np.minimum(1, np.minimum(part * 8, (1 - part) * 6))
+    onset = 0.02 * generator.standard_normal(count) * (part < 0.2)
+    spoken: npt.NDArray[np.float64] = 0.9 * voice / np.abs(voice).max() + onset
+    return spoken
 
 
 def read_wav(path: Path) -> Samples:
@@ -68,7 +94,7 @@ def read_wav(path: Path) -> Samples:
     with wave.open(str(path)) as file:
         assert (file.getnchannels(), file.getframerate()) == (1, SAMPLE_RATE_HZ)
         data = file.readframes(file.getnframes())
-    return np.frombuffer(data, "<i2").astype(np.float32) / 32768
+    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
 
 
 def to_rate(samples: Samples, rate_hz: int) -> Samples:
@@ -134,4 +160,4 @@ def random_pieces(data: bytes, seed: int, largest: int = 20_000) -> Iterator[byt
 def rms_db(samples: npt.NDArray[np.floating]) -> float:
     """RMS in dB of full scale."""
     power = float(np.mean(np.square(samples, dtype=np.float64)))
-    return 10 * np.log10(power + 1e-20)
+    return 10 * math.log10(power + 1e-20)
