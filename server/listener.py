@@ -24,6 +24,8 @@ MAX_QUEUED_FRAMES = 16
 
 PING_INTERVAL_S = 20.0
 PING_TIMEOUT_S = 60.0
+CLOSE_TIMEOUT_S = 1.0
+"""A client that does not answer a close must not delay a shutdown."""
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 
@@ -86,6 +88,7 @@ class Listener:
                     compression=None,
                     ping_interval=PING_INTERVAL_S,
                     ping_timeout=PING_TIMEOUT_S,
+                    close_timeout=CLOSE_TIMEOUT_S,
                     server_header=None,
                 )
             except OSError as error:
