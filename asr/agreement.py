@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from asr.thai_text import clusters, find_loop, is_loop, leans_back, normalise, safe_boundary
+from asr.thai_text import (
+    LEADING_VOWELS,
+    clusters,
+    find_loop,
+    is_loop,
+    leans_back,
+    normalise,
+    safe_boundary,
+)
 
 _LATIN_END: Final = "\u0250"
 _JOINERS: Final = ".,:'’-_/@&"
@@ -151,7 +159,8 @@ def _loop_limit(pieces: list[str]) -> int:
 
 def _is_wordy(piece: str) -> bool:
     """Whether a piece is a Latin letter or any digit: part of something longer."""
-    return piece[0].isdigit() or (piece[0].isalpha() and piece[0] < _LATIN_END)
+    base = piece.lstrip(LEADING_VOWELS)[:1]
+    return base.isdigit() or (base.isalpha() and base < _LATIN_END)
 
 
 def _inside_word(pieces: list[str], place: int) -> bool:
