@@ -12,8 +12,8 @@ INITIAL_SAMPLES = 8 * SAMPLE_RATE_HZ
 class RollingAudio:
     """Audio from `start_sample` to `end_sample`. Whoever holds it bounds it by `drop_before`.
 
-    Appending and dropping cost the samples they move, amortised; the memory is at most four
-    times the audio held at once (not less than 8 s).
+    Appending and dropping cost the samples they move, amortised; the memory is at most
+    twice the audio held at once (not less than 8 s).
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class RollingAudio:
             return
         # Moving is worth it only if it frees half of the buffer; else each append would move.
         needed = 2 * (self._count + extra)
-        target = self._buffer if needed <= len(self._buffer) else np.empty(2 * needed, np.float32)
+        target = self._buffer if needed <= len(self._buffer) else np.empty(needed, np.float32)
         target[: self._count] = self._buffer[self._offset : self._offset + self._count]
         self._buffer = target
         self._offset = 0
