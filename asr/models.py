@@ -1,0 +1,264 @@
+"""The model that answers, and how another takes its place without losing a word."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from asr.engine import Engine, EngineError, EngineInfo
+from asr.load_machine import Answer, Begin, LoadEffect, LoadMachine, Verdict
+from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelSpec, ModelState
+from audio.types import SAMPLE_RATE_HZ
+
+logger = logging.getLogger(__name__)
+
+
+class ModelError(Exception):
+    """A model cannot answer. `code` is stable; the message says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class EngineHost(Protocol):
+    """Who runs engines (the scheduler)."""
+
+    def attach(self, model_id: str, engine: Engine) -> None:
+        """Take decodes for this model from now on."""
+        ...
+
+    async def detach(self, model_id: str) -> None:
+        """Finish this model's decodes and let go of its engine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """A model answers; `load_s` is 0 when it did already."""
+
+    spec: ModelSpec
+    load_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelListing:
+    """A catalogue entry and where it stands on this machine."""
+
+    spec: ModelSpec
+    state: ModelState
+
+
+class _Loaded:
+    """An engine in memory and how many utterances hold it."""
+
+    def __init__(self, engine: Engine, load_s: float) -> None:
+        self.engine = engine
+        self.load_s = load_s
+        self.leases = 0
+
+
+class ModelLease:
+    """One utterance's hold on the model it began with."""
+
+    def __init__(self, model_id: str, let_go: Callable[[str], None]) -> None:
+        self.model_id = model_id
+        self._let_go: Callable[[str], None] | None = let_go
+
+    def release(self) -> None:
+        """Let go. A second call does nothing."""
+        if self._let_go is not None:
+            self._let_go(self.model_id)
+            self._let_go = None
+
+
+class ModelManager:
+    """Loads in a thread of its own, warms up, swaps, and closes what nobody holds.
+
+    All methods belong to the loop's thread. On any failure the old model stays.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Mapping[str, ModelSpec],
+        engine_factory: Callable[[ModelSpec], Engine],
+        locate: Callable[[ModelSpec], Path | None],
+        host: EngineHost,
+        clock: Callable[[], float],
+    ) -> None:
+        self.catalogue = catalogue
+        self._factory = engine_factory
+        self._locate = locate
+        self._host = host
+        self._clock = clock
+        self._machine = LoadMachine()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._loaded: dict[str, _Loaded] = {}
+        self._current_id: str | None = None
+        self._answers: dict[int, tuple[str, asyncio.Future[LoadReport]]] = {}
+        self._tokens = 0
+        self._load_task: asyncio.Task[None] | None = None
+        self._retiring: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def current(self) -> ModelSpec | None:
+        """The model that answers, None before the first is loaded."""
+        return self.catalogue[self._current_id] if self._current_id else None
+
+    @property
+    def current_info(self) -> EngineInfo | None:
+        """What the current model runs on."""
+        return self._loaded[self._current_id].engine.info if self._current_id else None
+
+    def acquire(self) -> ModelLease:
+        """Hold the current model. Raises ModelError before the first is loaded."""
+        if self._current_id is None:
+            raise ModelError("no_model", "no model is loaded yet; try again shortly")
+        self._loaded[self._current_id].leases += 1
+        return ModelLease(self._current_id, self._let_go)
+
+    def listing(self) -> list[ModelListing]:
+        """Every catalogue entry with its state."""
+        return [ModelListing(spec, self._state_of(spec)) for spec in self.catalogue.values()]
+
+    async def load(self, model_id: str) -> LoadReport:
+        """Make a model the one that answers. Raises ModelError; the old model then goes on."""
+        if model_id not in self.catalogue:
+            raise ModelError("unknown_model", f"no model {model_id!r} in the catalogue")
+        self._tokens += 1
+        answer: asyncio.Future[LoadReport] = asyncio.get_running_loop().create_future()
+        self._answers[self._tokens] = (model_id, answer)
+        self._perform(self._machine.request(model_id, self._tokens))
+        return await answer
+
+    async def close(self) -> None:
+        """Wait for a load under way, then close every engine."""
+        if self._load_task is not None:
+            self._load_task.cancel()
+            await asyncio.gather(self._load_task, return_exceptions=True)
+        await asyncio.gather(*self._retiring.values(), return_exceptions=True)
+        self._current_id = None
+        for model_id in tuple(self._loaded):
+            await self._retire(model_id, self._loaded.pop(model_id))
+        self._thread.shutdown(wait=True)
+
+    # -- loading ------------------------------------------------------------------------------
+
+    def _perform(self, effects: list[LoadEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case Begin():
+                    name = f"load {effect.model_id}"
+                    self._load_task = asyncio.create_task(self._run(effect.model_id), name=name)
+                case Answer():
+                    for token in effect.tokens:
+                        self._answer(token, effect)
+
+    def _answer(self, token: int, effect: Answer) -> None:
+        model_id, answer = self._answers.pop(token)
+        if answer.done():  # whoever asked has gone
+            return
+        if effect.verdict is Verdict.CURRENT:
+            report = LoadReport(self.catalogue[model_id], self._loaded[model_id].load_s)
+            answer.set_result(report)
+        elif effect.error is not None:
+            answer.set_exception(effect.error)
+        else:
+            answer.set_exception(
+                ModelError("superseded", f"{model_id} was not loaded: another model was asked for")
+            )
+
+    async def _run(self, model_id: str) -> None:
+        try:
+            await self._bring_up(model_id)
+        except EngineError as error:
+            self._fail(model_id, error.code, error.message)
+        except Exception as error:  # a task's root: whoever waits must hear of it
+            logger.exception("loading %s failed", model_id)
+            self._fail(model_id, "model_load_failed", f"{type(error).__name__}: {error}")
+        else:
+            self._perform(self._machine.finished())
+
+    def _fail(self, model_id: str, code: str, message: str) -> None:
+        error = ModelError(code, f"Failed to load model {model_id}: {message}")
+        self._perform(self._machine.failed(error))
+
+    async def _bring_up(self, model_id: str) -> None:
+        if model_id in self._retiring:
+            await self._retiring[model_id]
+        if model_id not in self._loaded:
+            self._loaded[model_id] = await self._load(self.catalogue[model_id])
+        before, self._current_id = self._current_id, model_id
+        if before is not None:
+            self._retire_if_unused(before)
+
+    async def _load(self, spec: ModelSpec) -> _Loaded:
+        loop = asyncio.get_running_loop()
+        begun_s = self._clock()
+        engine = await loop.run_in_executor(self._thread, self._factory, spec)
+        try:
+            self._machine.warming()
+            await loop.run_in_executor(self._thread, warm_up, engine)
+        except BaseException:
+            await loop.run_in_executor(self._thread, engine.close)
+            raise
+        self._host.attach(spec.id, engine)
+        return _Loaded(engine, self._clock() - begun_s)
+
+    def _state_of(self, spec: ModelSpec) -> ModelState:
+        if spec.id in self._loaded:
+            return ModelState.READY
+        if spec.id == self._machine.loading:
+            return ModelState.LOADING
+        return ModelState.ON_DISK if self._locate(spec) is not None else ModelState.REMOTE
+
+    # -- letting go ---------------------------------------------------------------------------
+
+    def _let_go(self, model_id: str) -> None:
+        loaded = self._loaded.get(model_id)
+        if loaded is not None:
+            loaded.leases -= 1
+            self._retire_if_unused(model_id)
+
+    def _retire_if_unused(self, model_id: str) -> None:
+        if model_id == self._current_id or self._loaded[model_id].leases > 0:
+            return
+        task = asyncio.create_task(
+            self._retire(model_id, self._loaded.pop(model_id)), name=f"retire {model_id}"
+        )
+        self._retiring[model_id] = task
+        task.add_done_callback(lambda _: self._retiring.pop(model_id, None))
+
+    async def _retire(self, model_id: str, loaded: _Loaded) -> None:
+        await self._host.detach(model_id)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, loaded.engine.close)
+        logger.info("model %s: unloaded", model_id)
+
+
+def warm_up(engine: Engine) -> None:
+    """One decode of a second of faint noise, so that the first utterance is not the slowest."""
+    noise = np.random.default_rng(0).normal(0.0, 1e-3, SAMPLE_RATE_HZ).astype(np.float32)
+    request = DecodeRequest(
+        request_id=0,
+        stream_id="warm-up",
+        epoch=0,
+        utterance_id=0,
+        revision=0,
+        kind=DecodeKind.FINAL,
+        audio=noise,
+        options=DecodeOptions(max_new_tokens=8),
+        model_id=engine.info.model_id,
+        created_s=0.0,
+        deadline_s=0.0,
+    )
+    engine.decode([engine.prepare(request)])

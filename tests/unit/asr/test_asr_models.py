@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from asr.engine import Engine, EngineError, EngineInfo, Prepared
+from asr.models import ModelError, ModelManager
+from asr.types import DecodeRequest, Hypothesis, ModelFormat, ModelSpec, ModelState
+
+
+class FakeEngine:
+    """Counts what is asked of it."""
+
+    def __init__(self, model_id: str) -> None:
+        self.info = EngineInfo(model_id, "cpu", "int8", workers=1, max_batch=4)
+        self.decoded = 0
+        self.closed = False
+
+    def prepare(self, request: DecodeRequest) -> Prepared:
+        return Prepared(request, "key", None)
+
+    def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
+        self.decoded += len(batch)
+        return [Hypothesis("", (), 0.0, 1.0, truncated=False) for _ in batch]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeHost:
+    """The scheduler's side: which engines are attached."""
+
+    def __init__(self) -> None:
+        self.attached: dict[str, Engine] = {}
+
+    def attach(self, model_id: str, engine: Engine) -> None:
+        assert model_id not in self.attached
+        self.attached[model_id] = engine
+
+    async def detach(self, model_id: str) -> None:
+        await asyncio.sleep(0)
+        del self.attached[model_id]
+
+
+class Bench:
+    """A manager over fake engines; `gate` holds loads until it is set."""
+
+    def __init__(self) -> None:
+        self.host = FakeHost()
+        self.engines: list[FakeEngine] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.broken: set[str] = set()
+        self.manager = ModelManager(
+            catalogue={name: spec(name) for name in ("a", "b", "c", "gone")},
+            engine_factory=self.make,
+            locate=lambda wanted: None if wanted.id == "gone" else Path("x"),
+            host=self.host,
+            clock=iter_clock(),
+        )
+
+    def make(self, wanted: ModelSpec) -> Engine:
+        assert self.gate.wait(10)
+        if wanted.id in self.broken:
+            raise EngineError("model_load_failed", "the file is damaged")
+        if wanted.id == "gone":
+            raise ZeroDivisionError("a defect")
+        self.engines.append(FakeEngine(wanted.id))
+        return self.engines[-1]
+
+
+def iter_clock() -> Callable[[], float]:
+    ticks: Iterator[float] = iter(float(n) for n in range(1_000))
+    return lambda: next(ticks)
+
+
+def spec(name: str) -> ModelSpec:
+    return ModelSpec(name, name, "", f"repo/{name}", ModelFormat.CT2, "fast")
+
+
+async def test_load_warms_up_and_makes_current() -> None:
+    bench = Bench()
+    assert bench.manager.current is None
+    report = await bench.manager.load("a")
+    assert (report.spec.id, report.load_s > 0) == ("a", True)
+    assert bench.engines[0].decoded == 1
+    assert bench.manager.current == spec("a")
+    assert bench.manager.current_info == bench.engines[0].info
+    await bench.manager.close()
+    assert bench.engines[0].closed
+    assert bench.host.attached == {}
+
+
+async def test_an_utterance_keeps_its_model_through_a_switch() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    lease = bench.manager.acquire()
+    await bench.manager.load("b")
+    assert lease.model_id == "a"
+    assert set(bench.host.attached) == {"a", "b"}
+    lease.release()
+    lease.release()  # a second release must not free what others hold
+    await asyncio.sleep(0.05)
+    assert set(bench.host.attached) == {"b"}
+    await bench.manager.close()
+    assert all(engine.closed for engine in bench.engines)
+
+
+async def test_going_back_to_a_model_that_is_still_held_loads_nothing() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    lease = bench.manager.acquire()
+    await bench.manager.load("b")
+    await bench.manager.load("a")
+    assert [engine.info.model_id for engine in bench.engines] == ["a", "b"]
+    lease.release()
+    assert bench.manager.current == spec("a")
+    await bench.manager.close()
+
+
+async def test_a_failing_load_keeps_the_old_model_and_says_why() -> None:
+    bench = Bench()
+    bench.broken.add("b")
+    await bench.manager.load("a")
+    with pytest.raises(ModelError, match=r"^Failed to load model b: the file is damaged"):
+        await bench.manager.load("b")
+    assert bench.manager.current == spec("a")
+    with pytest.raises(ModelError, match=r"^Failed to load model gone: ZeroDivisionError"):
+        await bench.manager.load("gone")
+    bench.broken.clear()
+    await bench.manager.load("b")
+    assert bench.manager.current == spec("b")
+    await bench.manager.close()
+
+
+async def test_a_client_that_leaves_during_its_load_does_not_stop_it() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.gate.clear()
+    asker = asyncio.create_task(bench.manager.load("b"))
+    await asyncio.sleep(0)
+    asker.cancel()
+    await asyncio.gather(asker, return_exceptions=True)
+    bench.gate.set()
+    report = await bench.manager.load("b")
+    assert report.spec.id == "b"
+    assert len(bench.engines) == 2
+    await bench.manager.close()
+
+
+async def test_listing_says_where_each_model_stands() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.gate.clear()
+    loading = asyncio.create_task(bench.manager.load("b"))
+    await asyncio.sleep(0)
+    states = {listing.spec.id: listing.state for listing in bench.manager.listing()}
+    assert states == {
+        "a": ModelState.READY,
+        "b": ModelState.LOADING,
+        "c": ModelState.ON_DISK,
+        "gone": ModelState.REMOTE,
+    }
+    bench.gate.set()
+    await loading
+    await bench.manager.close()
+
+
+async def test_superseded_requests_are_told() -> None:
+    bench = Bench()
+    bench.gate.clear()
+    first = asyncio.create_task(bench.manager.load("a"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(bench.manager.load("b"))
+    await asyncio.sleep(0)
+    third = asyncio.create_task(bench.manager.load("c"))
+    await asyncio.sleep(0)
+    bench.gate.set()
+    with pytest.raises(ModelError, match="another model"):
+        await second
+    assert (await first).spec.id == "a"
+    assert (await third).spec.id == "c"
+    await bench.manager.close()
+
+
+async def test_no_model_is_an_error_and_not_silence() -> None:
+    bench = Bench()
+    with pytest.raises(ModelError) as caught:
+        bench.manager.acquire()
+    assert caught.value.code == "no_model"
+    await bench.manager.close()
