@@ -18,10 +18,11 @@ from asr.thai_text import (
     is_loop,
     leans_back,
     normalise,
-    safe_boundary,
 )
 
 _LATIN_END: Final = "\u0250"
+_NO_END: Final = LEADING_VOWELS + " "
+"""No text ends on these."""
 _JOINERS: Final = ".,:'’-_/@&"
 """Inside a Latin word or a number when letters or digits stand on both sides."""
 
@@ -128,8 +129,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _display(pieces: list[str], stable: str) -> StableText:
-    text = "".join(pieces)
-    text = text[: safe_boundary(text, len(text))].rstrip()
+    text = "".join(pieces).rstrip(_NO_END)
     return StableText(text if len(text) > len(stable) else stable, stable)
 
 
@@ -145,7 +145,7 @@ def _common(first: Sequence[str], second: Sequence[str]) -> int:
 def _held_back(pieces: list[str], count: int) -> int:
     """The greatest length <= `count` at which nothing that may still change is included."""
     count = min(count, len(pieces) - 1, _loop_limit(pieces))
-    while count > 0 and (_inside_word(pieces, count) or pieces[count - 1] == " "):
+    while count > 0 and (_inside_word(pieces, count) or not pieces[count - 1].strip(_NO_END)):
         count -= 1
     return count
 

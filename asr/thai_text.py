@@ -73,8 +73,7 @@ def normalise(text: str) -> str:
     lakkhangyao as they are meant; zero-width characters and U+FFFD removed; maiyamok attached,
     once; white space collapsed and stripped.
     """
-    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    text = _SPACES.sub(" ", text).strip()
+    text = _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip()
     while (repaired := _repair_order(text)) != text:
         text = repaired
     return text
@@ -82,7 +81,7 @@ def normalise(text: str) -> str:
 
 def _repair_order(text: str) -> str:
     """One pass of the order rules. Each shortens the text or moves a mark towards its place."""
-    text = text.replace("เเ", "แ")
+    text = unicodedata.normalize("NFC", text).replace("เเ", "แ")
     text = _STRAY_LAKKHANGYAO.sub("า", text)
     text = _FOLLOWER_BEFORE_TONE.sub(r"\2\1", text)
     text = _MARK_RUN.sub(lambda run: _ordered_marks(run.group()), text)

@@ -71,8 +71,7 @@ def test_stable_text_never_grows_into_a_latin_word_or_number(hypotheses: list[st
     for hypothesis in hypotheses:
         shown = agreement.update(hypothesis)
         stable, rest = shown.stable_text, shown.text[len(shown.stable_text) :]
-        if stable != before and stable[-1] in "ab19":
-            assert rest
+        if rest and stable != before and stable[-1] in "ab19":
             assert rest[0] not in "ab19"
         before = stable
 
