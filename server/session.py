@@ -56,13 +56,60 @@ SessionEffect: TypeAlias = Announce | Flush | Refused
 
 @dataclass(slots=True)
 class _Source:
+    """One audio connection. Its flushes are numbered from 1 and drain in order."""
+
     armed: bool = True
-    active: bool = False
-    """It has sent audio that is not yet drained."""
-    flushing: bool = False
-    """A flush is under way; more audio makes the connection active anew."""
     refused: bool = False
     quiet_since_s: float = 0.0
+    covered_by: int = 0
+    """The flush that ends its latest audio; 0 before any."""
+    requested: int = 0
+    drained: int = 0
+    stopping: bool = False
+    """It was here at the stop and its last flush for it is not requested yet."""
+    reconfigured: bool = False
+    """An `audio_config` since the stop: flushed at once, not disarmed."""
+    awaited: int = 0
+    """The stop is answered after this flush."""
+
+    @property
+    def active(self) -> bool:
+        """It has sent audio that is not yet drained."""
+        return self.drained < self.covered_by
+
+    @property
+    def unflushed(self) -> bool:
+        """It has sent audio that no flush ends yet."""
+        return self.requested < self.covered_by
+
+    @property
+    def holds_up_stop(self) -> bool:
+        return self.drained < self.awaited or (self.stopping and self.active)
+
+    def arm(self) -> None:
+        self.armed = True
+        self.refused = False
+
+    def join_stop(self, now_s: float) -> None:
+        """A stop came: its audio up to the next flush is the last it takes."""
+        if not self.stopping:
+            self.quiet_since_s = now_s
+        self.stopping = True
+        self.reconfigured = False
+
+    def request_flush(self) -> None:
+        """A flush is under way; during a stop it is the last before the disarming."""
+        self.requested += 1
+        if self.stopping:
+            self.awaited = self.requested
+            self.leave_stop()
+
+    def leave_stop(self) -> None:
+        """Nothing more of it belongs to the stop."""
+        if self.stopping:
+            self.armed = self.reconfigured
+        self.stopping = False
+        self.reconfigured = False
 
 
 class SessionCore:
@@ -73,7 +120,9 @@ class SessionCore:
         self.state = RecordingState.IDLE
         self._sources: dict[str, _Source] = {}
         self._stop_requests: list[str | None] = []
-        self._stopped_s = 0.0
+        self._latest_flush_s = 0.0
+        self._awaits_audio = False
+        """`start_recording` was sent and no audio came since: nothing ends that but a stop."""
 
     def attach(self, connection: str) -> None:
         """An audio connection that may send joined."""
@@ -82,12 +131,13 @@ class SessionCore:
     def detach(self, connection: str) -> list[SessionEffect]:
         """An audio connection left and is drained."""
         self._sources.pop(connection, None)
+        if not self._sources:
+            self._awaits_audio = False
         return self._settle("disconnected")
 
     def accepts(self, connection: str) -> bool:
         """Whether audio of this connection would be taken."""
-        source = self._sources[connection]
-        return source.armed
+        return self._sources[connection].armed
 
     def is_active(self, connection: str) -> bool:
         """Whether a connection has sent audio that is not yet drained."""
@@ -101,21 +151,25 @@ class SessionCore:
                 return []
             source.refused = True
             return [Refused(connection)]
-        source.active = True
-        source.flushing = False
+        source.covered_by = source.requested + 1
         source.quiet_since_s = now_s
+        self._awaits_audio = False
         if self.state is not RecordingState.IDLE:
             return []
         return [self._become(RecordingState.RECORDING, "audio")]
 
     def configured(self, connection: str) -> None:
         """The connection sent `audio_config`: it may start again."""
-        self._arm(self._sources[connection])
+        source = self._sources[connection]
+        source.arm()
+        source.reconfigured = source.stopping
 
     def start(self, request_id: str | None) -> list[SessionEffect]:
         """`start_recording`. During FLUSHING, what has not been flushed yet simply goes on."""
+        self._awaits_audio = True
         for source in self._sources.values():
-            self._arm(source)
+            source.leave_stop()
+            source.arm()
         effects: list[SessionEffect] = []
         if self.state is RecordingState.FLUSHING:
             effects += self._answer_stops(RecordingState.RECORDING, "restarted")
@@ -125,75 +179,77 @@ class SessionCore:
         return effects
 
     def stop(self, request_id: str | None, now_s: float) -> list[SessionEffect]:
-        """`stop_recording`. Its answer is the `idle` that follows every final."""
+        """`stop_recording`. Its answer is the `idle` that follows every final.
+
+        A further stop during FLUSHING includes who came or was configured since the first.
+        """
         if self.state is RecordingState.IDLE:
             for source in self._sources.values():
                 source.armed = False
             return [Announce(self.state, "already_idle", request_id)]
         self._stop_requests.append(request_id)
+        for source in self._sources.values():
+            source.join_stop(now_s)
         if self.state is RecordingState.FLUSHING:
             return []
-        self._stopped_s = now_s
-        for source in self._sources.values():
-            source.quiet_since_s = now_s
+        self._latest_flush_s = now_s + LONGEST_FLUSH_S
         effects: list[SessionEffect] = [self._become(RecordingState.FLUSHING, "stopping")]
         return effects + self._settle("stopped")
 
     def ended(self, connection: str) -> list[SessionEffect]:
         """The connection sent `audio_end` (its flush is the caller's, being in its queue)."""
-        self._sources[connection].flushing = True
+        self._sources[connection].request_flush()
         return []
 
     def drained(self, connection: str) -> list[SessionEffect]:
-        """Every final of the connection's audio up to its flush is out."""
+        """Every final of the connection's audio up to its oldest undrained flush is out."""
         source = self._sources.get(connection)
-        if source is None or not source.flushing:
+        if source is None or source.drained == source.requested:
             return []
-        source.flushing = False
-        source.active = False
-        if self.state is RecordingState.FLUSHING:
-            source.armed = False
+        source.drained += 1
         return self._settle("audio_end")
 
     def tick(self, now_s: float) -> list[SessionEffect]:
         """Time passed: flush what has been quiet long enough since the stop."""
-        if self.state is not RecordingState.FLUSHING:
-            return []
         effects: list[SessionEffect] = []
-        overdue = now_s >= self._stopped_s + LONGEST_FLUSH_S
         for connection, source in self._sources.items():
-            waits = source.active and not source.flushing
-            if waits and (overdue or now_s >= source.quiet_since_s + QUIET_S):
-                source.flushing = True
-                source.armed = False
+            if source.stopping and source.unflushed and now_s >= self._due_s(source):
+                source.request_flush()
                 effects.append(Flush(connection))
         return effects
 
     @property
     def wake_at(self) -> float | None:
         """When `tick` next has work, on the caller's clock."""
-        if self.state is not RecordingState.FLUSHING:
-            return None
-        waiting = [
-            min(source.quiet_since_s + QUIET_S, self._stopped_s + LONGEST_FLUSH_S)
-            for source in self._sources.values()
-            if source.active and not source.flushing
-        ]
-        return min(waiting, default=None)
+        waiting = (s for s in self._sources.values() if s.stopping and s.unflushed)
+        return min(map(self._due_s, waiting), default=None)
+
+    def _due_s(self, source: _Source) -> float:
+        """When a stop flushes what a connection sent."""
+        if source.reconfigured:
+            return source.quiet_since_s
+        return min(source.quiet_since_s + QUIET_S, self._latest_flush_s)
 
     def _settle(self, reason: str) -> list[SessionEffect]:
-        """IDLE once nothing is active: after a stop, or when the last stream ended by itself."""
-        if self.state is RecordingState.IDLE:
-            return []
-        if any(source.active for source in self._sources.values()):
-            return []
+        """IDLE once nothing is owed: after a stop, or when the last stream ended by itself."""
+        sources = self._sources.values()
         if self.state is RecordingState.FLUSHING:
-            for source in self._sources.values():
-                source.armed = False
-            effects = self._answer_stops(RecordingState.IDLE, "stopped")
-            self._become(RecordingState.IDLE, "stopped")
-            return effects
+            return [] if any(s.holds_up_stop for s in sources) else self._end_stop()
+        if self.state is RecordingState.IDLE or self._awaits_audio:
+            return []
+        if any(s.active for s in sources):
+            return []
         return [self._become(RecordingState.IDLE, reason)]
+
+    def _end_stop(self) -> list[SessionEffect]:
+        """Answer the stops; who came or was configured since may be recording already."""
+        for source in self._sources.values():
+            source.leave_stop()
+        effects = self._answer_stops(RecordingState.IDLE, "stopped")
+        self._become(RecordingState.IDLE, "stopped")
+        if any(source.active for source in self._sources.values()):
+            effects.append(self._become(RecordingState.RECORDING, "audio"))
+        return effects
 
     def _answer_stops(self, state: RecordingState, reason: str) -> list[SessionEffect]:
         answers: list[SessionEffect] = [
@@ -214,8 +270,3 @@ class SessionCore:
         )
         self.state = state
         return Announce(state, reason, request_id)
-
-    @staticmethod
-    def _arm(source: _Source) -> None:
-        source.armed = True
-        source.refused = False
