@@ -1,0 +1,182 @@
+"""The quality gate on hypotheses as engines give them, and the ladder of decodes of a final."""
+
+from __future__ import annotations
+
+import pytest
+
+from asr.quality import (
+    MAX_ATTEMPTS,
+    Attempt,
+    FinalPolicy,
+    QualityGate,
+    Verdict,
+    VerdictKind,
+)
+from asr.types import DecodeOptions, Hypothesis, Profile
+
+ACCEPT = Verdict(VerdictKind.ACCEPT)
+DOUBT = Verdict(VerdictKind.DOUBT, ("low_logprob",))
+LOOP = Verdict(VerdictKind.DOUBT, ("loop", "low_logprob"))
+TOO_FAST = Verdict(VerdictKind.DOUBT, ("too_fast",))
+SILENT = Verdict(VerdictKind.NO_SPEECH, ("empty",))
+
+
+def said(
+    text: str = "ผมไปกินข้าว",
+    *,
+    logprob: float = -0.3,
+    no_speech_prob: float = 0.1,
+    truncated: bool = False,
+) -> Hypothesis:
+    return Hypothesis(text, (1,), logprob, no_speech_prob, truncated)
+
+
+def judge(hypothesis: Hypothesis, audio_s: float = 3.0, speech_s: float = 2.5) -> Verdict:
+    return QualityGate().judge(hypothesis, audio_s, speech_s)
+
+
+def test_plain_speech_is_accepted() -> None:
+    assert judge(said()) == ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "audio_s", "reasons"),
+    [
+        (said("ครับ" * 10), 5.0, ("loop",)),
+        (said("ผมไปกินข้าวที่บ้านเพื่อนเมื่อวานนี้"), 0.8, ("too_fast",)),
+        (said(truncated=True), 3.0, ("truncated",)),
+        (said(logprob=-0.61), 3.0, ("low_logprob",)),
+        (
+            said("ครับ" * 10, logprob=-0.9, truncated=True),
+            1.0,
+            ("loop", "too_fast", "truncated", "low_logprob"),
+        ),
+    ],
+)
+def test_doubt(hypothesis: Hypothesis, audio_s: float, reasons: tuple[str, ...]) -> None:
+    assert judge(hypothesis, audio_s) == Verdict(VerdictKind.DOUBT, reasons)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "...", "\ufffd", "♪ ♪"])
+def test_nothing_to_say_is_no_speech(text: str) -> None:
+    assert judge(said(text)) == Verdict(VerdictKind.NO_SPEECH, ("empty",))
+
+
+@pytest.mark.parametrize(
+    ("logprob", "no_speech_prob", "kind"),
+    [
+        (-1.1, 0.7, VerdictKind.NO_SPEECH),
+        (-1.1, 0.5, VerdictKind.DOUBT),
+        (-0.3, 0.9, VerdictKind.ACCEPT),
+    ],
+)
+def test_no_speech_needs_both_signs(
+    logprob: float, no_speech_prob: float, kind: VerdictKind
+) -> None:
+    assert judge(said(logprob=logprob, no_speech_prob=no_speech_prob)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "speech_s", "kind"),
+    [
+        (said("โปรดติดตามตอนต่อไป"), 2.0, VerdictKind.ACCEPT),
+        (said("โปรดติดตามตอนต่อไป"), 0.9, VerdictKind.NO_SPEECH),
+        (said("โปรดติดตามตอนต่อไป", logprob=-0.7), 2.0, VerdictKind.NO_SPEECH),
+        (said("โปรดติดตามตอนต่อไป", no_speech_prob=0.7), 2.0, VerdictKind.NO_SPEECH),
+        (said("ขอบคุณครับ"), 0.6, VerdictKind.ACCEPT),
+        (said("ขอบคุณครับ", logprob=-0.7), 0.6, VerdictKind.DOUBT),
+        (said("ขอบคุณครับ", logprob=-0.7, no_speech_prob=0.7), 0.6, VerdictKind.NO_SPEECH),
+        (said("โปรดติดตามตอนต่อไปของเรื่องนี้", logprob=-0.7), 2.0, VerdictKind.DOUBT),
+    ],
+)
+def test_stock_phrases_need_weak_evidence(
+    hypothesis: Hypothesis, speech_s: float, kind: VerdictKind
+) -> None:
+    assert judge(hypothesis, audio_s=3.0, speech_s=speech_s).kind is kind
+
+
+def ladder(policy: FinalPolicy, verdict: Verdict) -> list[DecodeOptions]:
+    """Every decode a policy makes when each gets the same verdict."""
+    attempts = [Attempt(policy.first(), said(), verdict)]
+    while (options := policy.next(attempts)) is not None:
+        attempts.append(Attempt(options, said(), verdict))
+    return [attempt.options for attempt in attempts]
+
+
+def rungs(profile: Profile, verdict: Verdict) -> list[tuple[int, int | None, bool]]:
+    return [
+        (options.beam_size, options.context_margin_ms, options.no_repeat_ngram_size > 0)
+        for options in ladder(FinalPolicy(profile, 1_500), verdict)
+    ]
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("verdict", [ACCEPT, SILENT])
+def test_a_clear_verdict_ends_it(profile: Profile, verdict: Verdict) -> None:
+    assert len(rungs(profile, verdict)) == 1
+
+
+def test_fast_redoes_only_what_went_astray() -> None:
+    assert rungs(Profile.FAST, DOUBT) == [(1, 1_500, False)]
+    assert rungs(Profile.FAST, LOOP) == [(1, 1_500, False), (1, None, False), (5, None, True)]
+
+
+def test_balanced_redoes_doubt_once_with_the_full_window() -> None:
+    assert rungs(Profile.BALANCED, DOUBT) == [(1, 1_500, False), (1, None, False)]
+    assert rungs(Profile.BALANCED, LOOP) == rungs(Profile.FAST, LOOP)
+
+
+def test_balanced_can_redo_with_a_beam() -> None:
+    policy = FinalPolicy(Profile.BALANCED, 1_500, redo_beam_size=5)
+    assert [options.beam_size for options in ladder(policy, DOUBT)] == [1, 5]
+
+
+def test_accurate_starts_with_beam_and_full_window() -> None:
+    assert rungs(Profile.ACCURATE, DOUBT) == [(5, None, False)]
+    assert rungs(Profile.ACCURATE, LOOP) == [(5, None, False), (5, None, True), (1, None, True)]
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("margin", [None, 1_500])
+def test_no_ladder_repeats_itself_or_samples(profile: Profile, margin: int | None) -> None:
+    made = ladder(FinalPolicy(profile, margin), LOOP)
+    assert len(made) == len(set(made)) <= MAX_ATTEMPTS
+    assert all(options.temperature == 0.0 for options in made)
+
+
+def attempt(hypothesis: Hypothesis, verdict: Verdict) -> Attempt:
+    return Attempt(DecodeOptions(), hypothesis, verdict)
+
+
+POLICY = FinalPolicy(Profile.BALANCED, 1_500)
+
+
+def test_the_accepted_attempt_wins_and_is_normalised() -> None:
+    accepted = said("ไปน\u0e4dาครับ", logprob=-0.5)
+    outcome = POLICY.best([attempt(said(logprob=-0.4), LOOP), attempt(accepted, ACCEPT)])
+    assert outcome.text == "ไปนำครับ"
+    assert outcome.hypothesis is accepted
+    assert outcome.reason is None
+
+
+def test_among_doubts_the_most_probable_wins() -> None:
+    better = said("ก", logprob=-0.7)
+    outcome = POLICY.best([attempt(better, DOUBT), attempt(said("ข", logprob=-0.9), DOUBT)])
+    assert outcome.hypothesis is better
+
+
+@pytest.mark.parametrize("verdict", [LOOP, TOO_FAST])
+def test_what_no_mouth_said_is_never_chosen(verdict: Verdict) -> None:
+    unlikely = said("ข", logprob=-1.5)
+    outcome = POLICY.best([attempt(said(logprob=-0.1), verdict), attempt(unlikely, DOUBT)])
+    assert outcome.hypothesis is unlikely
+
+
+def test_nothing_but_loops_is_an_empty_text_with_its_reason() -> None:
+    outcome = POLICY.best([attempt(said(), LOOP), attempt(said(), LOOP)])
+    assert (outcome.text, outcome.reason) == ("", "loop")
+
+
+def test_no_speech_in_the_last_attempt_is_no_speech() -> None:
+    outcome = POLICY.best([attempt(said(), DOUBT), attempt(said(""), SILENT)])
+    assert (outcome.text, outcome.reason) == ("", "no_speech")
