@@ -1,0 +1,215 @@
+"""Whisper in CTranslate2, several utterances in a batch: the only file that imports it.
+
+`WhisperModel.transcribe` of faster-whisper decodes one file at a time, always in a window of 30 s;
+here `ctranslate2.models.Whisper` is called directly, with the prompt and the suppressed tokens
+that faster-whisper would use.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import tokenizers
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens
+
+from asr.engine import EngineError, EngineInfo, Prepared
+from asr.features import FRAMES_PER_S, FULL_FRAMES, Features, LogMel, context_frames
+from asr.types import DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
+
+logger = logging.getLogger(__name__)
+
+MAX_LENGTH = 448
+"""Whisper's text context; CTranslate2 generates half of it at most."""
+
+TOKENS_PER_S = 25 * 0.9
+SPARE_TOKENS = 12
+"""Nobody says more than 25 Thai characters a second, at 0.8 to 0.9 tokens each: a decode that
+wants more is a loop, and every other utterance of its batch would wait for it."""
+
+UNLOAD_LIMIT_S = 10.0
+
+
+LIMIT_STEP_S = 5
+"""In the full window, token limits go up in steps of this, so that utterances of unequal length
+still share a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a batch has in common. The limit is part of it: a decode must not depend on others."""
+
+    frames: int
+    options: DecodeOptions
+    new_tokens: int
+
+
+class Ct2Engine:
+    """One loaded Whisper. Thread-safe; `workers` decodes run at the same time."""
+
+    def __init__(
+        self,
+        model_dir: Path,
+        spec: ModelSpec,
+        *,
+        device: str,
+        compute_type: str,
+        workers: int,
+        threads_per_worker: int,
+        max_batch: int,
+    ) -> None:
+        """Load (blocking). Raises EngineError `model_load_failed` or `out_of_memory`."""
+        try:
+            self._model = ctranslate2.models.Whisper(
+                str(model_dir),
+                device=device,
+                compute_type=compute_type,
+                inter_threads=workers,
+                intra_threads=threads_per_worker,
+            )
+            raw_tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
+        except Exception as error:  # CTranslate2 and tokenizers raise plain exceptions
+            raise _engine_error(error, "model_load_failed") from error
+        self.info = EngineInfo(spec.id, device, str(self._model.compute_type), workers, max_batch)
+        self._tokenizer = Tokenizer(
+            raw_tokenizer,
+            self._model.is_multilingual,
+            task="transcribe",
+            language=spec.language,
+        )
+        self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
+        self._suppressed = list(get_suppressed_tokens(self._tokenizer, [-1]) or ())
+        self._log_mel = LogMel(self._model.n_mels)
+
+    def prepare(self, request: DecodeRequest) -> Prepared:
+        """Make the features (in a DSP thread)."""
+        options = request.options
+        frames = context_frames(len(request.audio), options.context_margin_ms)
+        features = self._log_mel(request.audio, frames)
+        key = _Key(frames, options, _token_limit(request, frames))
+        return Prepared(request, key, features)
+
+    def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
+        """Decode one batch of equal keys, results in order. Raises EngineError."""
+        keys = {prepared.batch_key for prepared in batch}
+        if len(keys) != 1:
+            raise EngineError("bad_batch", f"a batch needs one key, got {len(keys)}")
+        key = keys.pop()
+        assert isinstance(key, _Key)
+        try:
+            results = self._generate([_features(p) for p in batch], key)
+        except Exception as error:  # CTranslate2 raises plain exceptions
+            raise _engine_error(error, "decode_failed") from error
+        return [self._hypothesis(result, key.new_tokens) for result in results]
+
+    def close(self) -> None:
+        """Unload, and make sure of it: CTranslate2 ignores an unload while a job winds down."""
+        deadline_s = time.monotonic() + UNLOAD_LIMIT_S
+        self._model.unload_model()
+        while self._model.model_is_loaded:
+            if time.monotonic() > deadline_s:
+                raise EngineError("unload_failed", f"{self.info.model_id} is still busy")
+            time.sleep(0.01)
+            self._model.unload_model()
+
+    def _generate(self, features: list[Features], key: _Key) -> list[Any]:
+        # generate() encodes by itself what has n_mels rows. Encoder output would be taken for mel
+        # and encoded again if it had n_mels frames.
+        mel = ctranslate2.StorageView.from_array(np.stack(features))
+        options = key.options
+        sampling: dict[str, Any] = {"beam_size": options.beam_size}
+        if options.temperature > 0:
+            sampling = {
+                "beam_size": 1,
+                "sampling_topk": 0,
+                "sampling_temperature": options.temperature,
+            }
+        results: list[Any] = self._model.generate(
+            mel,
+            [self._prompt] * len(features),
+            # counts the prompt, and CTranslate2 halves what it is given
+            max_length=min(MAX_LENGTH, 2 * (key.new_tokens + len(self._prompt))),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+            suppress_tokens=self._suppressed,
+            no_repeat_ngram_size=options.no_repeat_ngram_size,
+            **sampling,
+        )
+        return results
+
+    def _hypothesis(self, result: Any, limit: int) -> Hypothesis:
+        tokens = tuple(token for token in result.sequences_ids[0] if token < self._tokenizer.eot)
+        count = len(result.sequences_ids[0])
+        return Hypothesis(
+            text=self._tokenizer.decode(list(tokens)).strip(),
+            tokens=tokens,
+            avg_logprob=result.scores[0] * count / (count + 1),
+            no_speech_prob=result.no_speech_prob,
+            truncated=count >= limit,
+        )
+
+
+def _token_limit(request: DecodeRequest, frames: int) -> int:
+    if request.options.max_new_tokens is not None:
+        return request.options.max_new_tokens
+    longest_s = frames / FRAMES_PER_S
+    if frames == FULL_FRAMES:
+        longest_s = LIMIT_STEP_S * math.ceil(request.audio_s / LIMIT_STEP_S)
+    return min(MAX_LENGTH // 2, int(longest_s * TOKENS_PER_S) + SPARE_TOKENS)
+
+
+def _features(prepared: Prepared) -> Features:
+    assert isinstance(prepared.features, np.ndarray)
+    return prepared.features
+
+
+def _engine_error(error: Exception, code: str) -> EngineError:
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        return EngineError(
+            "out_of_memory", f"not enough memory ({text}); choose a smaller model or batch_size"
+        )
+    if "lib" in text and ("cublas" in text or "cudnn" in text or "cudart" in text):
+        return EngineError(
+            code, f"a CUDA library is missing ({text}); install it or use --device cpu"
+        )
+    return EngineError(code, text or type(error).__name__)
+
+
+def resolve_device(wanted: str) -> str:
+    """`cuda` or `cpu` for a setting of `auto`, `cuda` or `cpu`.
+
+    Raises EngineError `no_gpu` when `cuda` was asked for and there is none.
+    """
+    count = ctranslate2.get_cuda_device_count()
+    if wanted == "cuda" and count == 0:
+        raise EngineError("no_gpu", "no CUDA device was found; use --device cpu or auto")
+    if wanted == "auto":
+        return "cuda" if count > 0 else "cpu"
+    return wanted
+
+
+def resolve_compute_type(wanted: str, device: str) -> str:
+    """The compute type for a device: float16 on a GPU that has it, int8 on a CPU.
+
+    Raises EngineError `bad_compute_type` for one that the device does not support.
+    """
+    supported = ctranslate2.get_supported_compute_types(device)
+    if wanted == "auto":
+        preferred = ("float16", "float32") if device == "cuda" else ("int8", "float32")
+        return next(kind for kind in preferred if kind in supported)
+    if wanted not in supported:
+        raise EngineError(
+            "bad_compute_type",
+            f"compute type {wanted} is not supported on {device}: {', '.join(sorted(supported))}",
+        )
+    return wanted
