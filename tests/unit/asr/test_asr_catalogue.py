@@ -95,6 +95,7 @@ def test_an_absolute_path_stays(tmp_path: Path) -> None:
         (FOUR_LINES.replace("Mine", ""), 2, "expected text (in quotes"),
         (FOUR_LINES.replace("Mine", "' '"), 2, "expected text, got none"),
         (FOUR_LINES.replace("me/mine", "mine"), 3, "expected owner/name, got 'mine'"),
+        (FOUR_LINES.replace("me/mine", "me/../mine"), 3, "expected owner/name"),
         (FOUR_LINES.replace("ct2", "onnx"), 4, "expected ct2 or transformers, got 'onnx'"),
         (FOUR_LINES + "  recommended: 1\n", 5, "expected true or false, got int '1'"),
         (FOUR_LINES + "  language: Thai\n", 5, "a language code such as th"),

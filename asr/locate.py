@@ -1,0 +1,78 @@
+"""Where a model lies on this machine. Never asks the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from huggingface_hub import try_to_load_from_cache
+
+from asr.embedded_model import ensure_embedded_model
+from asr.engine import EngineError
+from asr.types import ModelFormat, ModelSpec
+
+_CT2_WEIGHTS: Final = ("model.bin",)
+_TRANSFORMERS_WEIGHTS: Final = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_WEIGHTS: Final = {
+    ModelFormat.CT2: _CT2_WEIGHTS,
+    ModelFormat.TRANSFORMERS: _TRANSFORMERS_WEIGHTS,
+}
+_VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
+
+
+def find_model(spec: ModelSpec, cache_dir: Path) -> Path | None:
+    """The folder of a model's files, None if its weights are not on this machine.
+
+    A model with a `path` is looked for there only, any other in the Hugging Face cache (HF_HOME,
+    HF_HUB_CACHE) at its revision. The embedded model is made in `cache_dir` at its first use,
+    which takes seconds, and an EngineError is raised where that fails. Whether the files are fit
+    to load is for `check_model_dir` to say.
+    """
+    if spec.embedded:
+        return ensure_embedded_model(cache_dir)
+    if spec.path is not None:
+        folder = Path(spec.path)
+        return folder if folder.is_dir() else None
+    for name in _WEIGHTS[spec.format]:
+        found = try_to_load_from_cache(spec.repo, name, revision=spec.revision)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
+
+
+def check_model_dir(path: Path) -> None:
+    """Refuse a folder that CTranslate2 cannot load, or that would be decoded wrongly.
+
+    Raises EngineError `needs_conversion` or `model_incomplete`.
+    """
+    if not _has_any(path, _CT2_WEIGHTS) and _has_any(path, _TRANSFORMERS_WEIGHTS):
+        raise EngineError(
+            "needs_conversion",
+            f"{path} holds weights of the transformers library, which have to be converted for "
+            "CTranslate2: pip install torch transformers; ct2-transformers-converter --model "
+            f"{path} --output_dir DIR --quantization float16 --copy_files tokenizer.json "
+            "preprocessor_config.json; then say `format: ct2` and `path: DIR` in models.yaml",
+        )
+    missing = [name for name in (*_CT2_WEIGHTS, "config.json") if not (path / name).is_file()]
+    if not _has_any(path, _VOCABULARIES):
+        missing.append(" or ".join(_VOCABULARIES))
+    if missing:
+        raise EngineError(
+            "model_incomplete",
+            f"{path} lacks {', '.join(missing)}; remove it and get the model again",
+        )
+    if not (path / "tokenizer.json").is_file():
+        raise EngineError(
+            "model_incomplete",
+            f"{path} lacks tokenizer.json, and with a guessed tokenizer the text would be wrong; "
+            "put the one of the model it was converted from there",
+        )
+
+
+def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
+    return any((folder / name).is_file() for name in names)
