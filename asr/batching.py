@@ -80,8 +80,7 @@ class BatchQueue:
         max_waiting_final_s: float = 600.0,
         partial_max_age_s: float = 2.0,
     ) -> None:
-        self.max_batch = max_batch
-        """Most items of a batch; the caller may change it between takes."""
+        self._max_batch = max_batch
         self._max_waiting_final_s = max_waiting_final_s
         self._partial_max_age_s = partial_max_age_s
         self._finals: list[Prepared] = []
@@ -167,7 +166,7 @@ class BatchQueue:
     def _take_finals(self) -> list[Prepared]:
         self._finals.sort(key=lambda prepared: prepared.request.deadline_s)
         key = self._finals[0].batch_key
-        batch = [made for made in self._finals if made.batch_key == key][: self.max_batch]
+        batch = [made for made in self._finals if made.batch_key == key][: self._max_batch]
         self._remove_finals(batch)
         self._final_batches_in_a_row += 1
         return batch
@@ -203,7 +202,7 @@ class BatchQueue:
         self._takes += 1
         self._final_batches_in_a_row = 0
         key = partials[0].batch_key
-        batch = [made for made in partials if made.batch_key == key][: self.max_batch]
+        batch = [made for made in partials if made.batch_key == key][: self._max_batch]
         for prepared in batch:
             stream = self._streams[prepared.request.stream_id]
             stream.partial = None
