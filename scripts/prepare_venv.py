@@ -1,0 +1,120 @@
+"""Make a virtual environment and install requirements into it, if they changed.
+
+Standard library only: the start scripts and run_tests.sh run it with whatever Python they find.
+
+    python prepare_venv.py --check                   exit status 0 if this Python can be used
+    python prepare_venv.py VENV REQUIREMENTS...      exit status 0 if VENV is ready
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+OLDEST, NEWEST = (3, 11), (3, 14)
+"""Python versions for which every requirement has a wheel."""
+
+STAMP = "installed-requirements.sha256"
+"""File in the environment: the digest of what was installed into it, written on success only."""
+
+USABLE = f"import sys; sys.exit(not {OLDEST} <= sys.version_info[:2] <= {NEWEST})"
+
+
+class PrepareError(Exception):
+    """The environment cannot be made ready. The message says what to do."""
+
+
+def is_usable() -> bool:
+    """Whether this very interpreter can run the project: its version, and 64 bits."""
+    return OLDEST <= sys.version_info[:2] <= NEWEST and sys.maxsize > 2**32
+
+
+def venv_python(venv: Path) -> Path:
+    """The interpreter of an environment."""
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def digest(requirements: Sequence[Path]) -> str:
+    """SHA-256 over the requirement files, one after the other."""
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in requirements)).hexdigest()
+
+
+def prepare(venv: Path, requirements: Sequence[Path]) -> None:
+    """Make `venv` if it is missing or broken, and install what changed. Raises PrepareError."""
+    make(venv)
+    stamp, wanted = venv / STAMP, digest(requirements)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    stamp.unlink(missing_ok=True)
+    install(venv, requirements)
+    stamp.write_text(wanted)
+
+
+def make(venv: Path) -> None:
+    """Make the environment, unless there is one that works. Raises PrepareError."""
+    python = venv_python(venv)
+    if not _runs(python, "-c", USABLE):
+        say(f"Making {venv.name} with Python {sys.version.split()[0]} ...")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=False)
+    if python.exists() and not _runs(python, "-c", "import pip"):  # interrupted half-way
+        subprocess.run([str(python), "-m", "ensurepip"], check=False)
+    if not _runs(python, "-c", "import pip"):
+        raise PrepareError(
+            f"{venv} could not be made (see above). On Debian and Ubuntu the part of Python that "
+            "makes it is a package of its own: sudo apt install python3-venv"
+        )
+
+
+def install(venv: Path, requirements: Sequence[Path]) -> None:
+    """Install with pip, showing its progress. Raises PrepareError."""
+    names = ", ".join(path.name for path in requirements)
+    say(f"Installing {names} into {venv.name} (once; takes minutes on a slow line) ...")
+    command = [str(venv_python(venv)), "-m", "pip", "install", "--disable-pip-version-check"]
+    command += ["--only-binary", ":all:"]  # a missing wheel must say so, not look for a compiler
+    for path in requirements:
+        command += ["-r", str(path)]
+    if subprocess.run(command, check=False).returncode:
+        raise PrepareError(
+            "installing failed (see above). Check the internet connection and start again; "
+            f"to begin afresh, delete the folder {venv}"
+        )
+    say("Installed.")
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal, before what pip will say."""
+    print(text, flush=True)
+
+
+def _runs(python: Path, *arguments: str) -> bool:
+    try:
+        done = subprocess.run([str(python), *arguments], check=False, capture_output=True)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run as the module says; the exit status is 1 for a Python or an environment of no use."""
+    if arguments == ["--check"]:
+        return 0 if is_usable() else 1
+    if len(arguments) < 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        prepare(Path(arguments[0]).absolute(), [Path(name) for name in arguments[1:]])
+    except (PrepareError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the next start goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
