@@ -38,9 +38,6 @@ class VoiceDetector(Protocol):
     def reset(self) -> None:
         """Forget the past: the next window begins a new piece of audio."""
 
-    def clone(self) -> VoiceDetector:
-        """Another detector that has heard what this one has."""
-
 
 def silero_path() -> Path:
     """The ONNX file that faster-whisper ships, found without the slow import of the package.
@@ -133,12 +130,6 @@ class SileroDetector:
         self._c = np.zeros(STATE_SHAPE, np.float32)
         self._context = np.zeros(CONTEXT_SAMPLES, np.float32)
 
-    def clone(self) -> SileroDetector:
-        """Another detector in this one's state. State arrays are replaced, never written."""
-        copy = SileroDetector(self._model)
-        copy._h, copy._c, copy._context = self._h, self._c, self._context
-        return copy
-
     def probability(self, window: Samples) -> float:
         """Probability of speech in exactly 512 samples. Raises AudioError `vad_failed`."""
         return float(self.probabilities(window[np.newaxis])[0])
@@ -170,10 +161,6 @@ class EnergyDetector:
 
     def reset(self) -> None:
         """Nothing to forget."""
-
-    def clone(self) -> EnergyDetector:
-        """Itself: there is no state."""
-        return self
 
     def probability(self, window: Samples) -> float:
         """1.0 or 0.0 for exactly 512 samples."""
