@@ -219,7 +219,9 @@ class ModelManager:
             return ModelState.READY
         if spec.id == self._machine.loading:
             return ModelState.LOADING
-        return ModelState.ON_DISK if self._locate(spec) is not None else ModelState.REMOTE
+        # the embedded model may still have to be joined, which is not this thread's work
+        on_disk = spec.embedded or self._locate(spec) is not None
+        return ModelState.ON_DISK if on_disk else ModelState.REMOTE
 
     # -- letting go ---------------------------------------------------------------------------
 

@@ -1,0 +1,102 @@
+"""Models over the control port, with scripted engines."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from asr.engine import Engine
+from asr.scripted_engine import ScriptedEngine
+from asr.types import DecodeKind, ModelSpec
+from tests.support.running_server import ScriptedModels, run_server
+from tests.support.speech import pcm16, utterances
+
+
+async def test_the_catalogue_and_a_switch_that_everybody_hears_of(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        async with server.control("?session=elsewhere") as other:
+            await other.until("connected")
+            listed = await control.ask({"type": "get_models"}, "available_models")
+            states = {model["id"]: model["state"] for model in listed["models"]}
+            assert states == {
+                "scripted": "ready",
+                "second": "on_disk",
+                "broken": "on_disk",
+                "far": "remote",
+            }
+            assert listed["models"][0]["type"] == "faster_whisper"
+            loaded = await control.ask(
+                {"type": "load_model", "model_id": "second", "request_id": "m"}, "model_loaded"
+            )
+            assert (loaded["model_id"], loaded["status"]) == ("second", "success")
+            assert loaded["request_id"] == "m"
+            assert (await other.until("model_loaded"))["model_id"] == "second"
+        async with server.control() as late:
+            assert (await late.until("connected"))["current_model"] == "second"
+
+
+async def test_a_model_that_cannot_be_loaded_leaves_the_old_one_answering(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        for model_id, code in (
+            ("broken", "model_load_failed"),
+            ("far", "model_not_on_disk"),
+            ("never heard of", "unknown_model"),
+        ):
+            error = await control.ask({"type": "load_model", "model_id": model_id}, "error")
+            assert error["code"] == code
+            if code != "unknown_model":
+                assert error["message"].startswith(f"Failed to load model {model_id}")
+        status = await control.ask({"type": "get_status"}, "server_status")
+        assert status["current_model"] == "scripted"
+        async with server.audio() as audio:
+            await audio.send(pcm16(utterances(1.0)))
+            assert (await audio.until("final_transcription"))["model_id"] == "scripted"
+
+
+async def test_an_utterance_ends_on_the_model_it_began_with(tmp_path: Path) -> None:
+    data = pcm16(utterances(2.0, 1.0))
+    half = len(data) // 3
+    async with run_server(tmp_path) as server, server.control() as control:
+        await control.until("connected")
+        async with server.audio() as audio:
+            await audio.send(data[:half])
+            await audio.until("speech_started")
+            await control.ask({"type": "load_model", "model_id": "second"}, "model_loaded")
+            await audio.send(data[half:])
+            await audio.ask({"type": "audio_end"}, "audio_end_ack")
+            assert [f["model_id"] for f in audio.finals()] == ["scripted", "second"]
+
+
+async def test_a_failing_decode_is_an_error_and_not_silence(tmp_path: Path) -> None:
+    def make(spec: ModelSpec) -> Engine:
+        return ScriptedEngine(
+            spec.id,
+            fail_on=lambda r: (
+                r.kind is DecodeKind.FINAL and r.utterance_id == 1 and r.stream_id != "warm-up"
+            ),
+        )
+
+    async with run_server(tmp_path, ScriptedModels(make)) as server, server.audio() as audio:
+        await audio.send(pcm16(utterances(1.0, 1.0)))
+        await audio.ask({"type": "audio_end"}, "audio_end_ack")
+        errors = [event for event in audio.events if event["type"] == "error"]
+        assert [(e["code"], e["utterance_id"]) for e in errors] == [("scripted_failure", 1)]
+        assert [final["utterance_id"] for final in audio.finals()] == [2]
+
+
+async def test_a_slow_model_slows_the_sender_and_loses_nothing(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def make(spec: ModelSpec) -> Engine:
+        return ScriptedEngine(spec.id, gate=gate)
+
+    gate.set()
+    async with run_server(tmp_path, ScriptedModels(make)) as server, server.audio() as audio:
+        gate.clear()
+        data = pcm16(utterances(*[0.6] * 12))
+        await audio.send(data[:320_000])
+        await audio.send(data[320_000:])
+        await audio.until("speech_ended", lambda e: e["utterance_id"] == 4)
+        gate.set()
+        await audio.ask({"type": "audio_end"}, "audio_end_ack")
+        assert [final["utterance_id"] for final in audio.finals()] == list(range(1, 13))

@@ -1,0 +1,71 @@
+"""Status, statistics and live settings over the control port."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.running_server import run_server
+from tests.support.speech import pcm16, utterances
+
+
+async def test_status_says_what_answers_and_on_what(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        async with server.audio() as audio:
+            await audio.send(pcm16(utterances(1.0)))
+            await audio.until("final_transcription")
+            status = await control.ask({"type": "get_status"}, "server_status")
+        assert status["current_model"] == "scripted"
+        assert (status["device"], status["ready"], status["streams"]) == ("cpu", True, 1)
+        assert status["sessions"] == 1
+        assert "Info: Using CPU (consider GPU for better performance)" in status["notices"]
+
+
+async def test_statistics_count(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        async with server.audio() as audio:
+            await audio.send(pcm16(utterances(1.0, 1.0)))
+            await audio.ask({"type": "audio_end"}, "audio_end_ack")
+        counters = (await control.ask({"type": "get_statistics"}, "statistics"))["counters"]
+        assert counters["finals"] == 2
+        assert counters["audio_received_s"] == 4.4
+        assert counters["decode_items"] >= 2
+
+
+async def test_settings_are_live_and_per_session(tmp_path: Path) -> None:
+    audio_of_two = pcm16(utterances(1.0, 1.0, pause_s=0.9))
+    async with run_server(tmp_path, silence_threshold=8) as server:
+        async with server.control("?session=patient") as control:
+            changed = await control.ask(
+                {"type": "update_config", "settings": {"silence_threshold": 20}}, "config_updated"
+            )
+            assert changed["settings"] == {"silence_threshold": 20}
+            config = await control.ask({"type": "get_config"}, "config")
+            assert config["settings"]["silence_threshold"] == 20
+            assert "silence_threshold" in config["live"]
+            assert "model" not in config["live"]
+            counts = {}
+            for session in ("patient", "usual"):
+                async with server.audio(f"?session={session}&events=all") as audio:
+                    await audio.send(audio_of_two)
+                    await audio.ask({"type": "audio_end"}, "audio_end_ack")
+                    counts[session] = len(audio.finals())
+        assert counts == {"patient": 1, "usual": 2}
+
+
+async def test_a_change_is_all_or_nothing(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        await control.ask(
+            {"type": "update_config", "settings": {"pre_roll_ms": 100, "vad": "ears"}}, "error"
+        )
+        config = await control.ask({"type": "get_config"}, "config")
+        assert config["settings"]["pre_roll_ms"] == 300
+
+
+async def test_much_audio_without_speech_is_said(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        await control.until("connected")
+        async with server.audio() as audio:
+            for _ in range(20):
+                await audio.send(bytes(32_000))
+            notice = await control.until("notice")
+        assert notice["message"] == "Warning: No speech detected in audio stream"

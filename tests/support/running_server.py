@@ -1,0 +1,154 @@
+"""A whole server on free ports inside the test's loop, with scripted or real models."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from asr.engine import Engine, EngineError
+from asr.scripted_engine import ScriptedEngine
+from asr.types import ModelSpec
+from server.app import App
+from server.engines import Machine
+from server.settings import Settings
+
+EVENT_LIMIT_S = 20.0
+
+MODELS_YAML = """\
+- {id: scripted, name: Scripted, repo: test/scripted, format: ct2, embedded: true}
+- {id: second, name: Second, repo: test/second, format: ct2}
+- {id: broken, name: Broken, repo: test/broken, format: ct2}
+- {id: far, name: Far, repo: test/far, format: ct2}
+"""
+
+
+class ScriptedModels:
+    """Scripted engines in place of models; `make` may be replaced by a test."""
+
+    def __init__(self, make: Callable[[ModelSpec], Engine] | None = None) -> None:
+        self._make = make or (lambda spec: ScriptedEngine(spec.id))
+
+    def __call__(self, spec: ModelSpec) -> Engine:
+        if spec.id == "far":
+            raise EngineError("model_not_on_disk", "far is not on this machine's disk")
+        if spec.id == "broken":
+            raise EngineError("model_load_failed", "the file is damaged")
+        return self._make(spec)
+
+    def locate(self, spec: ModelSpec) -> Path | None:
+        return None if spec.id == "far" else Path("unused")
+
+
+@dataclass(slots=True)
+class Client:
+    """One connection and every event that came."""
+
+    socket: ClientConnection
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, message: dict[str, Any] | bytes | str) -> None:
+        await self.socket.send(json.dumps(message) if isinstance(message, dict) else message)
+
+    async def until(
+        self, kind: str, where: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any]:
+        """The next event of a type (others are kept in `events`)."""
+        async with asyncio.timeout(EVENT_LIMIT_S):
+            while True:
+                event: dict[str, Any] = json.loads(await self.socket.recv())
+                self.events.append(event)
+                if event["type"] == kind and where(event):
+                    return event
+
+    async def ask(self, message: dict[str, Any], answer: str) -> dict[str, Any]:
+        await self.send(message)
+        return await self.until(answer)
+
+    def finals(self) -> list[dict[str, Any]]:
+        return [e for e in self.events if e["type"] == "final_transcription"]
+
+    def texts(self) -> list[str]:
+        return [final["text"] for final in self.finals()]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server's addresses."""
+
+    app: App
+    task: asyncio.Task[None]
+
+    @property
+    def control_url(self) -> str:
+        return f"ws://127.0.0.1:{self.app.ports.control}"
+
+    @property
+    def audio_url(self) -> str:
+        return f"ws://127.0.0.1:{self.app.ports.audio}"
+
+    @property
+    def page_url(self) -> str:
+        return f"http://127.0.0.1:{self.app.ports.control}"
+
+    @asynccontextmanager
+    async def control(self, query: str = "") -> AsyncIterator[Client]:
+        async with connect(f"{self.control_url}/{query}", max_size=None) as socket:
+            yield Client(socket)
+
+    @asynccontextmanager
+    async def audio(self, query: str = "?events=all") -> AsyncIterator[Client]:
+        async with connect(f"{self.audio_url}/{query}", max_size=None) as socket:
+            yield Client(socket)
+
+
+@asynccontextmanager
+async def run_server(
+    tmp_path: Path, models: ScriptedModels | None = None, **changes: object
+) -> AsyncIterator[RunningServer]:
+    """A server with scripted models on free ports; drained at the end."""
+    catalogue = tmp_path / "models.yaml"
+    catalogue.write_text(MODELS_YAML, encoding="utf-8")
+    settings = Settings().changed(
+        {
+            "control_port": 0,
+            "audio_port": 0,
+            "model": "scripted",
+            "models_file": str(catalogue),
+            "noise_reduction": "off",
+            "vad": "energy",
+            "min_speech_chunks": 2,
+            "silence_threshold": 8,
+            **changes,
+        }
+    )
+    chosen = models or ScriptedModels()
+
+    def make_models(_settings: Settings, _machine: Machine) -> ScriptedModels:
+        return chosen
+
+    async with serving(App(settings, make_models)) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serving(app: App) -> AsyncIterator[RunningServer]:
+    """Run an app until the block ends, then drain it."""
+    task = asyncio.create_task(app.run(), name="server")
+    ready = asyncio.create_task(app.ready.wait(), name="ready")
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        ready.cancel()
+        task.result()
+    try:
+        yield RunningServer(app, task)
+    finally:
+        if not task.done():
+            app.stop()
+        await task
