@@ -17,13 +17,19 @@ class Inbox(Generic[ItemT]):
     """A queue of audio and of commands among it, in order.
 
     Bound: `limit_s` of audio (a longer message is taken when no other waits) and 64 commands.
-    Overflow: `put` waits, so that TCP slows the sender; nothing is dropped. When nothing at all
-    was consumed for 5 s of waiting, `on_overload` is called, once per wait.
+    Overflow: `put` waits, so that TCP slows the sender; nothing is dropped. `on_overload` is
+    called whenever nothing at all was consumed for `overloaded_after_s` of waiting.
     """
 
-    def __init__(self, limit_s: float, on_overload: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limit_s: float,
+        on_overload: Callable[[], None],
+        overloaded_after_s: float = OVERLOADED_AFTER_S,
+    ) -> None:
         self._limit_s = limit_s
         self._on_overload = on_overload
+        self._overloaded_after_s = overloaded_after_s
         self._items: deque[tuple[ItemT, float]] = deque()
         self._audio_s = 0.0
         self._commands = 0
@@ -70,7 +76,7 @@ class Inbox(Generic[ItemT]):
         consumed = self._consumed
         self._room.clear()
         try:
-            async with asyncio.timeout(OVERLOADED_AFTER_S):
+            async with asyncio.timeout(self._overloaded_after_s):
                 await self._room.wait()
         except TimeoutError:
             if consumed == self._consumed:

@@ -12,11 +12,26 @@ logger = logging.getLogger(__name__)
 MAX_EVENTS = 256
 MAX_CHARS = 1_048_576
 SLOW_CONSUMER_CODE = 1013
+CLOSE_S = 2.0
+"""How long a slow consumer has to take the close frame before its connection is cut."""
 SLOW_CONSUMER_REASON = "slow consumer: transcripts were not read in time; reconnect"
+
+
+class Transport(Protocol):
+    """The connection below a WebSocket."""
+
+    def abort(self) -> None:
+        """Cut it without a word."""
+        ...
 
 
 class Socket(Protocol):
     """What an outbox needs of a WebSocket connection."""
+
+    @property
+    def transport(self) -> Transport:
+        """What carries it."""
+        ...
 
     async def send(self, message: str) -> None:
         """Send one text message."""
@@ -43,15 +58,21 @@ class Outbox:
     (finals, errors, answers) fill the outbox, the connection is closed with 1013.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, close_s: float = CLOSE_S) -> None:
+        self._close_s = close_s
         self._entries: deque[_Entry] = deque()
         self._keyed: dict[str, _Entry] = {}
         self._chars = 0
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
-        self.overflowed = False
+        self._overflow = asyncio.Event()
         self.merged = 0
+
+    @property
+    def overflowed(self) -> bool:
+        """The connection read too slowly and is being closed; nothing more is queued."""
+        return self._overflow.is_set()
 
     def put(self, text: str, key: str | None = None) -> None:
         """Queue an encoded event."""
@@ -67,9 +88,9 @@ class Outbox:
             if key is not None:
                 self.merged += 1
                 return
-            self.overflowed = True
-        else:
-            self._append(_Entry(text, key))
+            self._overflow.set()
+            return
+        self._append(_Entry(text, key))
         self._wake.set()
 
     def supersede(self, key: str) -> None:
@@ -81,19 +102,38 @@ class Outbox:
             self.merged += 1
 
     async def run(self, socket: Socket) -> None:
-        """Send until cancelled or the connection fails (its exception is the caller's)."""
+        """Send until cancelled, overflowed or the connection fails (its exception is raised)."""
+        sending = asyncio.create_task(self._send_all(socket), name="outbox")
+        overflow = asyncio.create_task(self._overflow.wait(), name="outbox overflow")
+        try:
+            await asyncio.wait((sending, overflow), return_when=asyncio.FIRST_COMPLETED)
+            if not overflow.done():
+                sending.result()
+        finally:
+            sending.cancel()
+            overflow.cancel()
+            await asyncio.gather(sending, overflow, return_exceptions=True)
+        logger.warning("closing a connection that does not read (%d waiting)", len(self._entries))
+        await self._close_slow(socket)
+
+    async def _send_all(self, socket: Socket) -> None:
         while True:
             await self._wake.wait()
-            while self._entries and not self.overflowed:
+            while self._entries:
                 await socket.send(self._pop().text)
-            if self.overflowed:
-                logger.warning(
-                    "closing a connection that does not read (%d waiting)", len(self._entries)
-                )
-                await socket.close(SLOW_CONSUMER_CODE, SLOW_CONSUMER_REASON)
-                return
             self._wake.clear()
             self._empty.set()
+
+    async def _close_slow(self, socket: Socket) -> None:
+        """Say why and close. Who reads nothing at all would hold up the close frame for ever."""
+        self._entries.clear()
+        self._keyed.clear()
+        self._empty.set()
+        try:
+            async with asyncio.timeout(self._close_s):
+                await socket.close(SLOW_CONSUMER_CODE, SLOW_CONSUMER_REASON)
+        except TimeoutError:
+            socket.transport.abort()
 
     async def flushed(self) -> None:
         """Wait until everything queued has been handed to the socket."""
