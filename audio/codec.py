@@ -62,10 +62,10 @@ class SampleDecoder:
         """Bytes of a torn frame that wait for the rest of it."""
         return len(self._remainder)
 
-    @property
-    def non_finite_samples(self) -> int:
-        """NaN and infinite samples seen so far; each was decoded as 0."""
-        return self._non_finite_samples
+    def take_non_finite(self) -> int:
+        """NaN and infinite samples since the last call; each was decoded as 0."""
+        count, self._non_finite_samples = self._non_finite_samples, 0
+        return count
 
     def reset(self) -> None:
         """Forget the remainder."""

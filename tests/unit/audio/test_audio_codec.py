@@ -71,9 +71,10 @@ def test_bad_floats_become_silence_and_are_counted() -> None:
     values = np.array([np.nan, np.inf, -np.inf, 0.25, 7.0, -7.0], dtype="<f4")
     floats = decoder(Encoding.FLOAT32)
     assert floats.decode(values.tobytes()).tolist() == [[0, 0, 0, 0.25, 1, -1]]
-    assert floats.non_finite_samples == 3
+    assert floats.take_non_finite() == 3
     floats.decode(values[:1].tobytes())
-    assert floats.non_finite_samples == 4
+    assert floats.take_non_finite() == 1
+    assert floats.take_non_finite() == 0
 
 
 def test_the_result_can_be_written_and_does_not_touch_the_bytes() -> None:
