@@ -1,0 +1,323 @@
+"""Requests in, outcomes out: the asyncio side of `batching`, one queue and its threads per model.
+
+Everything here runs on the loop except `Engine.prepare` (in the DSP executor) and `decode_batch`
+(in the model's own threads, as many as its engine has workers).
+
+Bounds: callers have one partial and a few finals of a stream here at a time, and wait for their
+outcomes; what is prepared stands in a `BatchQueue`, which states its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from asr.batching import OVERLOADED, RETIRED, BatchQueue
+from asr.decode_call import Decoded, decode_batch
+from asr.engine import Engine, EngineError, Prepared
+from asr.outcomes import Deliver, OpenRequests, deliver_all
+from asr.types import (
+    DecodeDropped,
+    DecodeFailed,
+    DecodeKind,
+    DecodeOutcome,
+    DecodeRequest,
+    DecodeResult,
+)
+
+logger = logging.getLogger(__name__)
+
+Clock: TypeAlias = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStats:
+    """Counters since start, and what waits now (prepared, not running)."""
+
+    batches: int
+    items: int
+    failed: int
+    dropped: Mapping[str, int]
+    """By reason."""
+    busy_s: float
+    """Sum of the wall time of all decode calls."""
+    last_decode_s: float
+    waiting_partials: int
+    waiting_finals: int
+    waiting_audio_s: float
+    """In the finals that wait."""
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """One model's queue, threads and requests on the way to the queue."""
+
+    engine: Engine
+    queue: BatchQueue
+    threads: ThreadPoolExecutor
+    free_workers: int
+    overdue_workers: int = 0
+    """Whose call exceeded the timeout and has not returned."""
+    preparing: set[DecodeRequest] = field(default_factory=set)
+    detaching: bool = False
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def stuck(self) -> bool:
+        """Every worker's call is overdue: nothing will be decoded until one returns."""
+        return self.overdue_workers == self.engine.info.workers
+
+    def note_idle(self) -> None:
+        """Set or clear `idle`."""
+        busy = self.preparing or self.free_workers < self.engine.info.workers
+        if busy or not self.queue.waiting.empty:
+            self.idle.clear()
+        else:
+            self.idle.set()
+
+
+class Scheduler:
+    """Decodes requests in batches. All methods are called on the loop.
+
+    `deliver` is called on the loop too, never from within `submit` or `retire`.
+    """
+
+    def __init__(self, *, dsp: Executor, clock: Clock, decode_timeout_s: float = 60.0) -> None:
+        """`dsp` runs `Engine.prepare`; `clock` gives monotonic seconds, in any thread."""
+        self._dsp = dsp
+        self._clock = clock
+        self._decode_timeout_s = decode_timeout_s
+        self._lanes: dict[str, _Lane] = {}
+        self._open = OpenRequests()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self._batches = 0
+        self._items = 0
+        self._busy_s = 0.0
+        self._last_decode_s = 0.0
+
+    def attach(self, model_id: str, engine: Engine) -> None:
+        """Take requests for a model from now on. Its engine stays the caller's to close."""
+        if model_id in self._lanes:
+            raise ValueError(f"{model_id} is attached already")
+        info = engine.info
+        lane = _Lane(
+            engine,
+            BatchQueue(info.max_batch),
+            ThreadPoolExecutor(info.workers, thread_name_prefix=f"decode-{model_id}"),
+            info.workers,
+        )
+        lane.note_idle()
+        self._lanes[model_id] = lane
+
+    async def detach(self, model_id: str) -> None:
+        """Refuse new requests for a model, finish those there are, let go of its engine.
+
+        No call of the engine runs afterwards. Cancelled, the model stays attached. A model that
+        is not attached (any more) is not an error.
+        """
+        lane = self._lanes.get(model_id)
+        if lane is None:
+            return
+        lane.detaching = True
+        try:
+            await lane.idle.wait()
+        except asyncio.CancelledError:
+            lane.detaching = False
+            raise
+        if self._lanes.pop(model_id, None) is not None:
+            lane.threads.shutdown(wait=False)
+
+    def submit(self, request: DecodeRequest, deliver: Deliver) -> None:
+        """Have a request decoded; `deliver` gets its one outcome, later."""
+        self._open.add(request, deliver)
+        lane = self._lanes.get(request.model_id)
+        if self._closing:
+            self._refuse(request, "shutting_down", "the server is shutting down")
+        elif lane is None or lane.detaching:
+            self._refuse(request, "model_not_loaded", f"{request.model_id} is not loaded")
+        elif lane.stuck:
+            self._refuse(request, "decode_timeout", "every decode worker hangs")
+        else:
+            lane.preparing.add(request)
+            lane.note_idle()
+            self._spawn(self._prepare(lane, request), f"prepare {request.request_id}")
+
+    def retire(
+        self, stream_id: str, epoch: int, utterance_id: int, kind: DecodeKind | None
+    ) -> None:
+        """Drop what was submitted for an utterance, of one kind or (None) of both.
+
+        What runs already runs on, and its result is delivered.
+        """
+        whom = (stream_id, epoch, utterance_id)
+        for lane in self._lanes.values():
+            dropped = lane.queue.retire(stream_id, epoch, utterance_id, kind)
+            dropped += [
+                DecodeDropped(request, RETIRED)
+                for request in lane.preparing
+                if (request.stream_id, request.epoch, request.utterance_id) == whom
+                and kind in (None, request.kind)
+            ]
+            self._settle_soon(dropped)
+            lane.note_idle()
+
+    def stats(self) -> SchedulerStats:
+        """Counters of all models together."""
+        waiting = [lane.queue.waiting for lane in self._lanes.values()]
+        return SchedulerStats(
+            batches=self._batches,
+            items=self._items,
+            failed=self._open.failed,
+            dropped=self._open.dropped,
+            busy_s=self._busy_s,
+            last_decode_s=self._last_decode_s,
+            waiting_partials=sum(each.partials for each in waiting),
+            waiting_finals=sum(each.finals for each in waiting),
+            waiting_audio_s=sum(each.final_s for each in waiting),
+        )
+
+    async def close(self, grace_s: float = 5.0) -> None:
+        """Fail what is open with `shutting_down`, then wait for calls that run, up to `grace_s`.
+
+        A call that outlasts it is abandoned in its thread, and said so in the log.
+        """
+        self._closing = True
+        for lane in self._lanes.values():
+            lane.queue.clear()
+        self._fail(self._open.of_model(None), "shutting_down", "the server is shutting down")
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                logger.error("%s: still running after %.1f s, abandoned", task.get_name(), grace_s)
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for lane in self._lanes.values():
+            lane.threads.shutdown(wait=False, cancel_futures=True)
+            lane.idle.set()  # wakes who waits in `detach`
+        self._lanes.clear()
+        await asyncio.sleep(0)  # what was to be delivered soon is delivered
+
+    # -- on the way to the queue ----------------------------------------------------------------
+
+    async def _prepare(self, lane: _Lane, request: DecodeRequest) -> None:
+        outcomes: list[DecodeOutcome] = []
+        loop = asyncio.get_running_loop()
+        try:
+            prepared = await loop.run_in_executor(self._dsp, lane.engine.prepare, request)
+            if request in self._open:  # else it was retired or failed meanwhile
+                outcomes += map(_told, lane.queue.offer(prepared, self._clock()))
+        except EngineError as error:
+            outcomes.append(DecodeFailed(request, error.code, error.message))
+        except Exception as error:
+            logger.exception("prepare failed")
+            outcomes.append(DecodeFailed(request, "internal_error", repr(error)))
+        finally:
+            lane.preparing.discard(request)
+            self._pump(lane)
+        self._settle(outcomes)
+
+    # -- decoding -------------------------------------------------------------------------------
+
+    def _pump(self, lane: _Lane) -> None:
+        """Give every free worker the best batch there is."""
+        while lane.free_workers > 0 and not self._closing:
+            taken = lane.queue.take(self._clock())
+            self._settle_soon(taken.dropped)
+            if not taken.batch:
+                break
+            lane.free_workers -= 1
+            self._batches += 1
+            call = asyncio.get_running_loop().run_in_executor(
+                lane.threads, decode_batch, lane.engine, taken.batch, self._clock
+            )
+            self._spawn(self._run(lane, taken.batch, call), f"batch {self._batches}")
+        lane.note_idle()
+
+    async def _run(
+        self, lane: _Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
+    ) -> None:
+        outcomes: list[DecodeOutcome] = []
+        try:
+            await asyncio.wait({call}, timeout=self._decode_timeout_s)
+            lane.queue.done(batch)
+            if call.done():
+                outcomes = self._outcomes(batch, call.result())
+            else:
+                await self._wait_out(lane, batch, call)
+        finally:
+            lane.free_workers += 1
+            self._pump(lane)  # before the results are told: the worker is not to wait for that
+        self._settle(outcomes)
+
+    async def _wait_out(
+        self, lane: _Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
+    ) -> None:
+        """The call is overdue: its items fail now, its worker is busy until it returns."""
+        message = f"no result after {self._decode_timeout_s:.0f} s"
+        logger.error("batch of %d: %s", len(batch), message)
+        lane.overdue_workers += 1
+        try:
+            self._fail([prepared.request for prepared in batch], "decode_timeout", message)
+            if lane.stuck:
+                lane.queue.clear()
+                waiting = self._open.of_model(batch[0].request.model_id)
+                self._fail(waiting, "decode_timeout", "every decode worker hangs")
+            await asyncio.wait({call})
+            logger.warning("an overdue batch came back; its results are ignored")
+        finally:
+            lane.overdue_workers -= 1
+
+    def _outcomes(self, batch: Sequence[Prepared], decoded: Decoded) -> list[DecodeOutcome]:
+        self._items += len(batch)
+        self._busy_s += decoded.decode_s
+        self._last_decode_s = decoded.decode_s
+        outcomes: list[DecodeOutcome] = []
+        for prepared, answer in zip(batch, decoded.answers, strict=True):
+            request = prepared.request
+            if isinstance(answer, EngineError):
+                outcomes.append(DecodeFailed(request, answer.code, answer.message))
+            else:
+                queue_s = max(0.0, decoded.began_s - request.created_s)
+                outcomes.append(
+                    DecodeResult(request, answer, queue_s, decoded.decode_s, len(batch))
+                )
+        return outcomes
+
+    # -- outcomes -------------------------------------------------------------------------------
+
+    def _refuse(self, request: DecodeRequest, code: str, message: str) -> None:
+        self._settle_soon([DecodeFailed(request, code, message)])
+
+    def _fail(self, requests: Iterable[DecodeRequest], code: str, message: str) -> None:
+        self._settle([DecodeFailed(request, code, message) for request in requests])
+
+    def _settle(self, outcomes: Iterable[DecodeOutcome]) -> None:
+        deliver_all(self._open.settle(outcomes))
+
+    def _settle_soon(self, outcomes: Iterable[DecodeOutcome]) -> None:
+        """As `_settle`, but deliver after the current call of a caller."""
+        settled = self._open.settle(outcomes)
+        if settled:
+            asyncio.get_running_loop().call_soon(deliver_all, settled)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("%s failed", task.get_name(), exc_info=task.exception())
+
+
+def _told(dropped: DecodeDropped) -> DecodeOutcome:
+    """A final that found no room is a failure for its client; other drops are no news."""
+    if dropped.reason == OVERLOADED:
+        return DecodeFailed(dropped.request, OVERLOADED, "too much audio waits to be decoded")
+    return dropped
