@@ -1,0 +1,351 @@
+"""Both ports without recognition: records what arrives, says what a test tells it to.
+
+It answers requests as the server does (from the server's own message structs, at its own
+addresses, with its own page); transcripts and failures are the test's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from msgspec.structs import replace
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from server import protocol
+from server.addresses import Address, parse_address
+from server.http import HttpDoor, Page
+from server.messages import (
+    AudioConfigured,
+    AudioEndAck,
+    AvailableModels,
+    Connected,
+    ErrorEvent,
+    Event,
+    FinalTranscription,
+    Limits,
+    ModelInfo,
+    ModelLoaded,
+    Pong,
+    RealtimeTranscription,
+    RecordingStateEvent,
+    ServerStatus,
+    optional,
+)
+from server.peer import Port
+
+PAGE = Path(__file__).resolve().parents[2] / "realtime_thai_asr_client.html"
+STREAM_ID = "a1.1"
+TIMESTAMP = "2025-09-03T10:30:02.500Z"
+
+
+def model(model_id: str, *, recommended: bool = False, state: str = "remote") -> ModelInfo:
+    """A catalogue entry."""
+    return ModelInfo(
+        id=model_id,
+        name=f"Name of {model_id}",
+        language="th",
+        description="A model for Thai",
+        performance_tier="balanced",
+        recommended=recommended,
+        repo=f"somebody/{model_id}",
+        licence="MIT",
+        state=state,
+        on_disk=state != "remote",
+        current=False,
+    )
+
+
+def partial(
+    text: str, stable_text: str = "", *, utterance_id: int = 1, stream_id: str = STREAM_ID
+) -> RealtimeTranscription:
+    """A partial of the fake session."""
+    return RealtimeTranscription(
+        text=text,
+        timestamp=TIMESTAMP,
+        session_id="default",
+        stream_id=stream_id,
+        utterance_id=utterance_id,
+        revision=1,
+        stable_text=stable_text,
+        start_ms=0,
+        end_ms=1000,
+        model_id="whisper-base",
+    )
+
+
+def final(
+    text: str,
+    *,
+    utterance_id: int = 1,
+    stream_id: str = STREAM_ID,
+    speaker: str | None = None,
+    reason: str | None = None,
+) -> FinalTranscription:
+    """A final of the fake session, with the figures of the protocol's example."""
+    return FinalTranscription(
+        text=text,
+        duration=2.5,
+        processing_time=0.8,
+        speed_ratio=3.1,
+        model="openai/whisper-base",
+        timestamp=TIMESTAMP,
+        model_id="whisper-base",
+        session_id="default",
+        stream_id=stream_id,
+        speaker=optional(speaker),
+        utterance_id=utterance_id,
+        revision=2,
+        start_ms=0,
+        end_ms=2500,
+        confidence=0.9,
+        end_reason="flush",
+        reason=optional(reason),
+    )
+
+
+class FakeServer:
+    """One session on two ports. `async with FakeServer() as server`."""
+
+    def __init__(self) -> None:
+        self.models = [
+            model("whisper-base", state="ready"),
+            model("typhoon-turbo"),
+            model("biodatlab-faster", recommended=True, state="on_disk"),
+        ]
+        self.current_model = "whisper-base"
+        self.load_errors: dict[str, ErrorEvent] = {}
+        """What `load_model` answers instead, by model id."""
+        self.notices: list[str] = []
+        self.before_ack: list[Event] = []
+        """Said to the session when `audio_end` comes, before its acknowledgement."""
+        self.acknowledges = asyncio.Event()
+        """Cleared, `audio_end` waits for it."""
+        self.acknowledges.set()
+        self.addresses: dict[Port, list[Address]] = {Port.CONTROL: [], Port.AUDIO: []}
+        self.requests: list[protocol.Request] = []
+        """Everything but audio, of both ports, in order of arrival."""
+        self.frames: list[bytes] = []
+        self.arrived = asyncio.Condition()
+        self._connections: dict[Port, set[ServerConnection]] = {
+            Port.CONTROL: set(),
+            Port.AUDIO: set(),
+        }
+        self._servers: dict[Port, Server] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        page = Page.load(PAGE)
+        for port in Port:
+            door = HttpDoor(port, page, ready=lambda: True, draining=lambda: False)
+            self._servers[port] = await self._stack.enter_async_context(
+                serve(
+                    functools.partial(self._serve, port),
+                    "127.0.0.1",
+                    0,
+                    process_request=door.process_request,
+                    compression=None,
+                    max_queue=4,
+                )
+            )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close both ports."""
+        self.acknowledges.set()
+        await self._stack.aclose()
+
+    def number(self, port: Port) -> int:
+        """The number of a port."""
+        number: int = self._servers[port].sockets[0].getsockname()[1]
+        return number
+
+    @property
+    def control_url(self) -> str:
+        """The control port's address."""
+        return f"ws://localhost:{self.number(Port.CONTROL)}"
+
+    @property
+    def audio_url(self) -> str:
+        """The audio port's address."""
+        return f"ws://localhost:{self.number(Port.AUDIO)}"
+
+    @property
+    def page_url(self) -> str:
+        """Where the page is served."""
+        return f"http://localhost:{self.number(Port.CONTROL)}/"
+
+    @property
+    def audio(self) -> bytes:
+        """All audio so far."""
+        return b"".join(self.frames)
+
+    def requests_of(self, kind: type[protocol.Request]) -> list[protocol.Request]:
+        """The requests of one type."""
+        return [request for request in self.requests if type(request) is kind]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition()` holds; it is asked after every message that arrives."""
+        async with asyncio.timeout(10), self.arrived:
+            await self.arrived.wait_for(condition)
+
+    def say(self, *events: Event) -> None:
+        """Broadcast to the session: every connection of both ports."""
+        for port in Port:
+            self.say_on(port, *events)
+
+    def say_on(self, port: Port, *events: Event) -> None:
+        """Say something to the connections of one port."""
+        for event in events:
+            broadcast(self._connections[port], protocol.encode(event))
+
+    async def hang_up(self, port: Port, code: int = 1011, reason: str = "") -> None:
+        """Close every connection of a port."""
+        for connection in tuple(self._connections[port]):
+            await connection.close(code, reason)
+
+    async def _serve(self, port: Port, socket: ServerConnection) -> None:
+        assert socket.request is not None
+        address = parse_address(socket.request.path)
+        assert address is not None
+        self.addresses[port].append(address)
+        self._connections[port].add(socket)
+        try:
+            if port is Port.CONTROL:
+                await self._send(socket, self._connected(address))
+            async for message in socket:
+                await self._on_message(port, socket, message)
+        except ConnectionClosed:
+            pass  # the client left without a word
+        finally:
+            self._connections[port].discard(socket)
+
+    async def _on_message(self, port: Port, socket: ServerConnection, message: str | bytes) -> None:
+        parse = protocol.parse_control if port is Port.CONTROL else protocol.parse_audio
+        request = parse(message)
+        async with self.arrived:
+            if isinstance(request, bytes):
+                self.frames.append(request)
+            else:
+                self.requests.append(request)
+            self.arrived.notify_all()
+        if not isinstance(request, bytes):
+            await self._answer(socket, request)
+
+    async def _answer(self, socket: ServerConnection, request: protocol.Request) -> None:
+        request_id = optional(request.request_id)
+        match request:
+            case protocol.GetModels():
+                await self._send(socket, AvailableModels(models=self._catalogue()))
+            case protocol.GetStatus():
+                await self._send(socket, self._status(request))
+            case protocol.Ping():
+                await self._send(socket, Pong(timestamp=TIMESTAMP, request_id=request_id))
+            case protocol.LoadModel():
+                await self._load(socket, request)
+            case protocol.StartRecording():
+                self._recording("recording", request)
+            case protocol.StopRecording():
+                self._recording("idle", request)
+            case protocol.AudioConfig():
+                await self._send(socket, _configured(request))
+            case protocol.AudioEnd():
+                self.say(*self.before_ack)
+                await self.acknowledges.wait()
+                ack = AudioEndAck(
+                    session_id="default",
+                    stream_ids=[STREAM_ID],
+                    received_ms=0,
+                    request_id=request_id,
+                )
+                await self._send(socket, ack)
+
+    async def _load(self, socket: ServerConnection, request: protocol.LoadModel) -> None:
+        request_id = optional(request.request_id)
+        error = self.load_errors.get(request.model_id)
+        if error is not None:
+            await self._send(
+                socket,
+                ErrorEvent(code=error.code, message=error.message, request_id=request_id),
+            )
+            return
+        self.current_model = request.model_id
+        await self._send(socket, ModelLoaded(model_id=request.model_id, request_id=request_id))
+
+    def _recording(self, state: str, request: protocol.Request) -> None:
+        self.say(
+            RecordingStateEvent(
+                state=state, session_id="default", request_id=optional(request.request_id)
+            )
+        )
+
+    def _catalogue(self) -> list[ModelInfo]:
+        return [replace(m, current=m.id == self.current_model) for m in self.models]
+
+    def _connected(self, address: Address) -> Connected:
+        return Connected(
+            current_model=self.current_model,
+            session_id=address.session or "default",
+            audio_port=self.number(Port.AUDIO),
+            control_port=self.number(Port.CONTROL),
+            role=address.role.value,
+            limits=Limits(
+                max_audio_message_bytes=1 << 20,
+                max_control_message_bytes=1 << 16,
+                max_utterance_s=15.0,
+                inbox_audio_s=4.0,
+            ),
+            sample_rate=16_000,
+            chunk_size=1024,
+            channels=1,
+            audio_format="pcm16",
+        )
+
+    def _status(self, request: protocol.Request) -> ServerStatus:
+        return ServerStatus(
+            current_model=self.current_model,
+            device="cpu",
+            compute_type="int8",
+            profile="balanced",
+            workers=1,
+            batch_size=1,
+            ready=True,
+            uptime_s=1.0,
+            sessions=1,
+            streams=1,
+            clients=2,
+            recording_state="idle",
+            waiting_partials=0,
+            waiting_finals=0,
+            waiting_audio_s=0.0,
+            notices=self.notices,
+            request_id=optional(request.request_id),
+        )
+
+    async def _send(self, socket: ServerConnection, event: Event) -> None:
+        await socket.send(protocol.encode(event))
+
+
+def _configured(request: protocol.AudioConfig) -> AudioConfigured:
+    return AudioConfigured(
+        encoding=request.encoding,
+        sample_rate=request.sample_rate,
+        channels=request.channels,
+        channel_mode=request.channel_mode,
+        stream_ids=[STREAM_ID],
+        request_id=optional(request.request_id),
+    )
