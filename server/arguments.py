@@ -87,6 +87,6 @@ def _from_file(path: Path) -> dict[str, object]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError("config", f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not UTF-8, not TOML, or a number too long to read
         raise SettingError("config", f"{path}: {error}") from error
     return {name: check(name, value) for name, value in table.items()}

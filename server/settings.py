@@ -240,17 +240,15 @@ def check(name: str, value: object) -> Value:
     """The value as the setting's type, within its bounds. Raises SettingError."""
     row = field_of(name)
     kind: type = type(row.default)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
+    if type(value) is not kind and not (kind is float and type(value) is int):
         raise SettingError(name, f"takes {_kind_name(kind)}, not {value!r:.60}")
     if row.metadata["choices"] and value not in row.metadata["choices"]:
         raise SettingError(name, f"takes one of {', '.join(row.metadata['choices'])}")
     low, high = row.metadata["low"], row.metadata["high"]
     if isinstance(value, int | float) and low is not None and not low <= value <= high:
-        raise SettingError(name, f"takes {low:g} to {high:g}, not {value}")
+        raise SettingError(name, f"takes {low} to {high}, not {value!s:.60}")
     assert isinstance(value, str | int | float | bool)
-    return value
+    return float(value) if kind is float else value
 
 
 def parse(name: str, text: str) -> Value:

@@ -1,0 +1,145 @@
+"""Where settings come from, and which source wins."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from server.arguments import read_settings
+from server.settings import SettingError, Settings
+
+FLAGS = [row for row in dataclasses.fields(Settings) if row.metadata["flag"]]
+
+
+def config_file(folder: Path, text: str) -> str:
+    path = folder / "server.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def help_text(capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(["--help"], {})
+    assert caught.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_without_any_source_the_defaults_hold() -> None:
+    assert read_settings([], {"PATH": "/bin", "CONTROL_PORT": "1"}) == Settings()
+
+
+def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
+    config = config_file(tmp_path, 'model = "f"\ndevice = "cpu"\nhost = "h"\nchunk_size = 512\n')
+    environment = {"THAI_ASR_MODEL": "e", "THAI_ASR_DEVICE": "cuda", "THAI_ASR_CHANNELS": "2"}
+    settings = read_settings(["--config", config, "--model", "a"], environment)
+    assert settings == Settings(model="a", device="cuda", host="h", chunk_size=512, channels=2)
+
+
+def test_zero_false_and_empty_are_values_like_others(tmp_path: Path) -> None:
+    config = config_file(tmp_path, 'offline = true\nlog_file = "x"\ncontrol_port = 9000\n')
+    environment = {"THAI_ASR_OFFLINE": "no", "THAI_ASR_LOG_FILE": ""}
+    settings = read_settings(["--config", config, "--control-port", "0"], environment)
+    assert (settings.offline, settings.log_file, settings.control_port) == (False, "", 0)
+
+
+def test_the_config_file_can_be_named_by_a_variable(tmp_path: Path) -> None:
+    config = config_file(tmp_path, "batch_size = 4\n")
+    assert read_settings([], {"THAI_ASR_CONFIG": config}).batch_size == 4
+    other = tmp_path / "other.toml"
+    other.write_text("batch_size = 2\n")
+    settings = read_settings(["--config", str(other)], {"THAI_ASR_CONFIG": config})
+    assert settings.batch_size == 2
+
+
+@pytest.mark.parametrize("row", dataclasses.fields(Settings), ids=lambda row: str(row.name))
+def test_every_setting_has_a_variable(row: dataclasses.Field[object]) -> None:
+    value = row.metadata["high"] or (row.metadata["choices"] or ("x",))[0]
+    if isinstance(row.default, bool):
+        value = not row.default
+    settings = read_settings([], {f"THAI_ASR_{row.name.upper()}": str(value)})
+    assert getattr(settings, row.name) == value
+
+
+@pytest.mark.parametrize("row", FLAGS, ids=lambda row: str(row.name))
+def test_every_flag_sets_its_setting(row: dataclasses.Field[object]) -> None:
+    flag = "--" + row.name.replace("_", "-")
+    value = row.metadata["high"] or (row.metadata["choices"] or ("x",))[-1]
+    arguments = [flag] if isinstance(row.default, bool) else [flag, str(value)]
+    expected = True if isinstance(row.default, bool) else value
+    assert getattr(read_settings(arguments, {}), row.name) == expected
+
+
+def test_the_flags_that_were_promised_exist() -> None:
+    promised = (
+        "host control_port audio_port model models_file device compute_type offline profile "
+        "log_level"
+    )
+    assert set(promised.split()) <= {row.name for row in FLAGS}
+
+
+def test_help_names_every_flag_with_its_default_and_choices(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    text = help_text(capsys)
+    for row in FLAGS:
+        assert f"--{row.name.replace('_', '-')}" in text
+        assert row.metadata["help"] in text
+        if row.default not in ("", False):
+            assert f"(default: {row.default})" in text
+        for choice in row.metadata["choices"]:
+            assert choice in text
+    for word in ("--config", "THAI_ASR_", "docs/configuration.md", "examples:"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colour = 1", "colour: no such setting"),
+        ('chunk_size = "1024"', "chunk_size: takes a whole number"),
+        ("chunk_size = 1", "chunk_size: takes 64 to 16384"),
+        ("vad = true", "vad: takes text"),
+        ("drain_s = nan", "drain_s: takes 0.0 to 600.0"),
+        ("model = 1979-05-27", "model: takes text"),
+        ("[server]\nmodel = 'x'", "server: no such setting"),
+        ("model = ", "config: .*server.toml"),
+        ("chunk_size = " + "9" * 5_000, "config: .*server.toml"),
+    ],
+)
+def test_a_bad_file_names_the_setting_or_itself(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SettingError, match=f"^{message}"):
+        read_settings(["--config", config_file(tmp_path, text)], {})
+
+
+def test_a_file_that_is_missing_or_no_text_names_itself(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"config: cannot read .*nowhere\.toml"):
+        read_settings(["--config", str(tmp_path / "nowhere.toml")], {})
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingError, match=r"config: .*binary\.toml"):
+        read_settings([], {"THAI_ASR_CONFIG": str(binary)})
+
+
+def test_a_bad_variable_names_its_setting() -> None:
+    with pytest.raises(SettingError, match=r"^audio_port: takes a whole number, not 'eight'"):
+        read_settings([], {"THAI_ASR_AUDIO_PORT": "eight"})
+
+
+def test_a_flag_out_of_bounds_names_its_setting() -> None:
+    with pytest.raises(SettingError, match=r"^control_port: takes 0 to 65535, not 70000"):
+        read_settings(["--control-port", "70000"], {})
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--nonsense"], ["--control-port", "x"], ["--profile", "slow"], ["file"]]
+)
+def test_wrong_flags_end_with_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(arguments, {})
+    assert caught.value.code == 2
+    assert "usage: realtime_thai_asr_server.py" in capsys.readouterr().err
