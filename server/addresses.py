@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from server.peer import Role
 
@@ -12,7 +12,8 @@ PATHS = ("/", "/ws/control", "/ws/audio")
 """Both ports take all of them: a proxy forwards the path it was given."""
 
 DEFAULT_SESSION = "default"
-_NAME = re.compile(r"[\w.\-]{1,64}")
+_NAME = re.compile(r"[\w\u0e00-\u0e7f.\-]{1,64}")
+"""Thai vowels above and below and tone marks are not among the letters of `re`."""
 
 
 class AddressError(ValueError):
@@ -34,10 +35,10 @@ def parse_address(target: str) -> Address | None:
 
     Raises AddressError for a bad session, speaker, role or events value.
     """
-    parts = urlsplit(target)
-    if parts.path not in PATHS:
+    path, _, query_text = target.partition("?")
+    if path not in PATHS:
         return None
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    query = {name: values[-1] for name, values in parse_qs(query_text).items()}
     role = query.get("role", Role.SPEAKER.value)
     if role not in {r.value for r in Role}:
         raise AddressError(f"role is speaker or viewer, not {role[:40]!r}")
