@@ -19,7 +19,7 @@ from asr.effects import Effect, Retire, SpeechBegan, Submit
 from asr.recogniser import StreamRecogniser
 from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
 from audio.intake import AudioIntake, AudioProblem, IntakeResult
-from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
+from audio.types import AudioError, AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
 from server.inbox import Inbox
 from server.presenter import News
 
@@ -29,6 +29,9 @@ MAX_PENDING_FINALS = 4
 """Per stream. At this many the connection's audio waits, and so does its sender."""
 
 NO_SPEECH_NOTICE_MS = 15_000
+
+ITEMS_BETWEEN_YIELDS = 64
+"""About a millisecond of work: a message may hold a minute of audio, and others wait."""
 
 ResultT = TypeVar("ResultT")
 
@@ -121,13 +124,13 @@ class AudioActor:
         *,
         intake: AudioIntake,
         inbox: Inbox[Item],
-        make_recogniser: Callable[[int, int], StreamRecogniser],
+        make_recogniser: Callable[[int], StreamRecogniser],
         decoder: Decoder,
         dsp: Executor,
         listener: Listener,
         timers: WireTimers,
     ) -> None:
-        """`make_recogniser(stream_index, epoch)` makes the recogniser of one stream."""
+        """`make_recogniser(stream_index)` makes the recogniser of one stream."""
         self.inbox = inbox
         self._intake = intake
         self._make_recogniser = make_recogniser
@@ -135,8 +138,8 @@ class AudioActor:
         self._dsp = dsp
         self._listener = listener
         self._timers = timers
-        self._epoch = 0
-        self._recognisers = self._new_recognisers()
+        self._recognisers: list[StreamRecogniser] = []
+        """One per stream there ever was; each goes on with its stream's clock."""
         self._settled = asyncio.Event()
         self._quiet_samples = 0
         self._told_no_speech = False
@@ -166,9 +169,17 @@ class AudioActor:
         item = await self._next_item()
         if item is None:
             return True
+        try:
+            return await self._process(item)
+        except AudioError as error:  # the voice detector failed: that is not silence
+            logger.exception("audio could not be processed")
+            self._listener.on_problem(error.code, error.message)
+            return True
+
+    async def _process(self, item: Item) -> bool:
         match item:
             case AudioBytes():
-                await self._on_audio(item.data)
+                await self._on_audio(item)
             case EndAudio():
                 await self._end_audio()
                 item.done(self._intake.position_samples)
@@ -206,24 +217,22 @@ class AudioActor:
                 self._perform(index, recogniser.nudge(now_s))
             return
         self._listener.on_wire_silent()
-        self._take(await self._in_dsp(self._intake.flush))
+        await self._take(await self._in_dsp(self._intake.flush))
 
-    async def _on_audio(self, data: bytes) -> None:
-        self._take(await self._in_dsp(lambda: self._intake.push(data)))
+    async def _on_audio(self, first: AudioBytes) -> None:
+        # the messages are one byte stream: a sender of tiny ones costs no thread hop each
+        behind = self.inbox.get_audio_behind()
+        data = b"".join(item.data for item in (first, *behind) if isinstance(item, AudioBytes))
+        await self._take(await self._in_dsp(lambda: self._intake.push(data)))
         while any(r.pending_finals >= MAX_PENDING_FINALS for r in self._recognisers):
             await self._one_settled()
 
     async def _end_audio(self) -> None:
-        self._take(await self._in_dsp(self._intake.flush))
+        await self._take(await self._in_dsp(self._intake.flush))
         await self._all_idle()
 
     async def _set_format(self, audio_format: AudioFormat) -> None:
-        before = self._intake.audio_format.stream_count
-        self._take(await self._in_dsp(lambda: self._intake.set_format(audio_format)))
-        if audio_format.stream_count != before:
-            await self._all_idle()
-            self._epoch += 1
-            self._recognisers = self._new_recognisers()
+        await self._take(await self._in_dsp(lambda: self._intake.set_format(audio_format)))
 
     async def _all_idle(self) -> None:
         while not all(recogniser.idle for recogniser in self._recognisers):
@@ -236,17 +245,17 @@ class AudioActor:
     async def _in_dsp(self, work: Callable[[], ResultT]) -> ResultT:
         return await asyncio.get_running_loop().run_in_executor(self._dsp, work)
 
-    def _new_recognisers(self) -> list[StreamRecogniser]:
-        count = self._intake.audio_format.stream_count
-        return [self._make_recogniser(index, self._epoch) for index in range(count)]
-
-    def _take(self, result: IntakeResult) -> None:
+    async def _take(self, result: IntakeResult) -> None:
         for problem in result.problems:
             self._report(problem)
-        now_s = time.monotonic()
         for index, items in enumerate(result.streams):
-            for item in items:
-                self._perform(index, self._recognisers[index].feed((item,), now_s))
+            if index == len(self._recognisers):
+                self._recognisers.append(self._make_recogniser(index))
+            recogniser = self._recognisers[index]
+            for count, item in enumerate(items, start=1):
+                self._perform(index, recogniser.feed((item,), time.monotonic()))
+                if count % ITEMS_BETWEEN_YIELDS == 0:
+                    await asyncio.sleep(0)
         self._watch_for_speech(result)
 
     def _report(self, problem: AudioProblem) -> None:

@@ -57,6 +57,7 @@ class AudioConnection:
         self._speaker = speaker
         self._slow_told = False
         self._draining = False
+        self._running: asyncio.Task[None] | None = None
         settings = session.settings
         self._actor = AudioActor(
             intake=AudioIntake(settings.frontend(), context.silero),
@@ -79,11 +80,11 @@ class AudioConnection:
             return
         self._session.attach(self._peer.id, self)
         self._use_default_format()
-        running = asyncio.create_task(self._actor.run(), name=f"audio {self._peer.id}")
+        self._running = asyncio.create_task(self._actor.run(), name=f"audio {self._peer.id}")
         try:
             await self._read(socket)
         finally:
-            await self._finish(running)
+            await self._finish(self._running)
 
     async def _read(self, socket: ServerConnection) -> None:
         try:
@@ -215,9 +216,12 @@ class AudioConnection:
     async def drain(self) -> None:
         """Take no more audio, and wait until every final so far is out (AudioSource)."""
         self._draining = True
-        done = asyncio.Event()
-        self._actor.inbox.put_now(EndAudio(lambda _: done.set()))
-        await done.wait()
+        if self._running is None:
+            return
+        drained = asyncio.get_running_loop().create_future()
+        self._actor.inbox.put_now(EndAudio(lambda _: drained.set_result(None)))
+        # a client that left at the same time has its last item, and the actor ends before ours
+        await asyncio.wait({drained, self._running}, return_when=asyncio.FIRST_COMPLETED)
 
     # -- told by the actor --------------------------------------------------------------------
 
@@ -261,8 +265,8 @@ class AudioConnection:
     def _stream_ids(self) -> list[str]:
         return [self._stream_id(i) for i in range(self._actor.audio_format.stream_count)]
 
-    def _make_recogniser(self, index: int, epoch: int) -> StreamRecogniser:
-        return self._context.recognisers.make(self._stream_id(index), epoch)
+    def _make_recogniser(self, index: int) -> StreamRecogniser:
+        return self._context.recognisers.make(self._stream_id(index))
 
     def _presenter(self, index: int) -> Presenter:
         split = self._actor.audio_format.stream_count > 1

@@ -60,6 +60,16 @@ class Inbox(Generic[ItemT]):
         while not self._items:
             self._ready.clear()
             await self._ready.wait()
+        return self._pop()
+
+    def get_audio_behind(self) -> list[ItemT]:
+        """Take the audio that waits at the front, up to the first command."""
+        taken = []
+        while self._items and self._items[0][1] > 0.0:
+            taken.append(self._pop())
+        return taken
+
+    def _pop(self) -> ItemT:
         item, audio_s = self._items.popleft()
         self._audio_s = self._audio_s - audio_s if self._items else 0.0
         self._commands -= audio_s == 0.0

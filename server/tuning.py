@@ -29,7 +29,7 @@ class Recognisers:
         self._spec_of = spec_of
         self._lease_model = lease_model
 
-    def make(self, stream_id: str, epoch: int) -> StreamRecogniser:
+    def make(self, stream_id: str) -> StreamRecogniser:
         """The recogniser of one stream."""
         return StreamRecogniser(
             stream_id=stream_id,
@@ -37,7 +37,6 @@ class Recognisers:
             tuning_of=self._tuning_of,
             gate=QualityGate(),
             config=self._config,
-            epoch=epoch,
         )
 
     def _tuning_of(self, model_id: str) -> DecodeTuning:

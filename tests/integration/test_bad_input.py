@@ -6,7 +6,6 @@ import asyncio
 import base64
 import struct
 from pathlib import Path
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -101,17 +100,14 @@ async def test_a_message_above_the_limit_closes_with_1009_and_hurts_nobody(
 ) -> None:
     async with run_server(tmp_path) as server, server.audio("?session=b&events=all") as other:
         await other.send(pcm16(utterances(1.0))[:20_000])
-        async with server.audio("?session=a") as audio:
-            huge: dict[str, Any] = {
-                "type": "audio_chunk",
-                "data": base64.b64encode(b"\0" * 7_500_000).decode(),
-            }
-            with pytest.raises(ConnectionClosed) as closed:
-                await audio.send(huge)
-                await audio.until("nothing")
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1009
-            assert "1048576" in closed.value.rcvd.reason
+        audio = Client(await connect(f"{server.audio_url}/?session=a"))
+        data = base64.b64encode(b"\0" * 7_500_000).decode()
+        await audio.send({"type": "audio_chunk", "data": data})
+        with pytest.raises(ConnectionClosed) as closed:
+            await audio.until("nothing")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1009
+        assert "1048576" in closed.value.rcvd.reason
         await other.send(pcm16(utterances(1.0))[20_000:])
         assert (await other.until("final_transcription"))["text"]
 
