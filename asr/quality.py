@@ -61,9 +61,15 @@ class QualityGate:
 
     doubt_logprob: float = -0.6
     """Below this a decode with the full window is better on the average."""
-    silence_logprob: float = -1.0
-    """With a high `no_speech_prob`, below this nobody spoke (Whisper's own rule and figure)."""
     no_speech_prob: float = 0.6
+    silence_logprob: float = -1.0
+    """Nobody spoke where both `no_speech_prob` is above and the log-probability below (Whisper's
+    own rule and figures)."""
+    silence_slope: float = 2.5
+    """With a lower `no_speech_prob`, by how much the log-probability must be lower, per unit:
+    Whisper base has words of one syllable at -1.6 and 0.2, noise at -1.6 and 0.4."""
+    greeting_no_speech_prob: float = 0.3
+    """People do say greetings: with a doubtful log-probability, above this nobody did."""
     short_speech_s: float = 1.0
     """Speech shorter than this is weak evidence for a stock phrase."""
     max_chars_per_second: float = 30.0
@@ -85,18 +91,18 @@ class QualityGate:
 
     def _silence(self, hypothesis: Hypothesis, speech_s: float) -> str | None:
         """Why a hypothesis is nobody's speech; None if it may be somebody's."""
-        text = hypothesis.text
-        quiet = hypothesis.no_speech_prob > self.no_speech_prob
+        text, logprob = hypothesis.text, hypothesis.avg_logprob
         if not spoken(text):
             return EMPTY
-        if quiet and hypothesis.avg_logprob < self.silence_logprob:
+        missing = max(0.0, self.no_speech_prob - hypothesis.no_speech_prob)
+        if logprob < self.silence_logprob - self.silence_slope * missing:
             return NO_SPEECH
-        unsure = quiet or hypothesis.avg_logprob < self.doubt_logprob
-        if is_hallucination(text) and (unsure or speech_s < self.short_speech_s):
+        unsure = logprob < self.doubt_logprob
+        weak = unsure or missing == 0.0 or speech_s < self.short_speech_s
+        if weak and is_hallucination(text):
             return HALLUCINATION
-        if is_bare_greeting(text) and quiet and hypothesis.avg_logprob < self.doubt_logprob:
-            return HALLUCINATION
-        return None
+        quiet = hypothesis.no_speech_prob > self.greeting_no_speech_prob
+        return HALLUCINATION if unsure and quiet and is_bare_greeting(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,9 @@ class FinalPolicy:
         """Options of the next decode; None when the attempts are enough.
 
         Every profile decodes again what went astray (loop, impossible speed, cut off by the
-        token limit). BALANCED also decodes whatever is in doubt once with the full window.
+        token limit). BALANCED also decodes once with the full window whatever a cut context
+        leaves in doubt or takes for no speech: there `no_speech_prob` is too high for short
+        words (Whisper base: up to 0.85, and at most 0.3 with the full window).
         """
         if len(attempts) >= MAX_ATTEMPTS or not self._wants_more(attempts):
             return None
@@ -156,13 +164,12 @@ class FinalPolicy:
         return next((options for options in self._ladder if options not in tried), None)
 
     def _wants_more(self, attempts: Sequence[Attempt]) -> bool:
-        verdict = attempts[-1].verdict
-        if verdict.kind is not VerdictKind.DOUBT:
+        last = attempts[-1]
+        if last.verdict.kind is VerdictKind.ACCEPT:
             return False
-        if not _BROKEN.isdisjoint(verdict.reasons):
+        if self._profile is Profile.BALANCED and last.options.context_margin_ms is not None:
             return True
-        cut = attempts[-1].options.context_margin_ms is not None
-        return self._profile is Profile.BALANCED and cut
+        return not _BROKEN.isdisjoint(last.verdict.reasons)
 
     def best(self, attempts: Sequence[Attempt]) -> Outcome:
         """Choose among attempts: the accepted one, else the most probable that a mouth can say.
@@ -172,9 +179,10 @@ class FinalPolicy:
         last = attempts[-1]
         if last.verdict.kind is VerdictKind.NO_SPEECH:
             return Outcome("", last.hypothesis, NO_SPEECH)
-        accepted = [made for made in attempts if made.verdict.kind is VerdictKind.ACCEPT]
+        spoken_ones = [made for made in attempts if made.verdict.kind is not VerdictKind.NO_SPEECH]
+        accepted = [made for made in spoken_ones if made.verdict.kind is VerdictKind.ACCEPT]
         candidates = accepted or [
-            made for made in attempts if _UNSPEAKABLE.isdisjoint(made.verdict.reasons)
+            made for made in spoken_ones if _UNSPEAKABLE.isdisjoint(made.verdict.reasons)
         ]
         if not candidates:
             return Outcome("", last.hypothesis, last.verdict.reasons[0])

@@ -66,11 +66,15 @@ def test_nothing_to_say_is_no_speech(text: str) -> None:
     ("logprob", "no_speech_prob", "kind"),
     [
         (-1.1, 0.7, VerdictKind.NO_SPEECH),
-        (-1.1, 0.5, VerdictKind.DOUBT),
+        (-0.9, 0.7, VerdictKind.DOUBT),
         (-0.3, 0.9, VerdictKind.ACCEPT),
+        (-1.1, 0.5, VerdictKind.DOUBT),
+        (-1.3, 0.5, VerdictKind.NO_SPEECH),
+        (-1.6, 0.2, VerdictKind.DOUBT),
+        (-2.1, 0.2, VerdictKind.NO_SPEECH),
     ],
 )
-def test_no_speech_needs_both_signs(
+def test_no_speech_weighs_both_signs(
     logprob: float, no_speech_prob: float, kind: VerdictKind
 ) -> None:
     assert judge(said(logprob=logprob, no_speech_prob=no_speech_prob)).kind is kind
@@ -85,7 +89,8 @@ def test_no_speech_needs_both_signs(
         (said("โปรดติดตามตอนต่อไป", no_speech_prob=0.7), 2.0, VerdictKind.NO_SPEECH),
         (said("ขอบคุณครับ"), 0.6, VerdictKind.ACCEPT),
         (said("ขอบคุณครับ", logprob=-0.7), 0.6, VerdictKind.DOUBT),
-        (said("ขอบคุณครับ", logprob=-0.7, no_speech_prob=0.7), 0.6, VerdictKind.NO_SPEECH),
+        (said("ขอบคุณครับ", no_speech_prob=0.9), 0.6, VerdictKind.ACCEPT),
+        (said("ขอบคุณครับ", logprob=-0.7, no_speech_prob=0.4), 0.6, VerdictKind.NO_SPEECH),
         (said("โปรดติดตามตอนต่อไปของเรื่องนี้", logprob=-0.7), 2.0, VerdictKind.DOUBT),
     ],
 )
@@ -111,9 +116,14 @@ def rungs(profile: Profile, verdict: Verdict) -> list[tuple[int, int | None, boo
 
 
 @pytest.mark.parametrize("profile", Profile)
-@pytest.mark.parametrize("verdict", [ACCEPT, SILENT])
-def test_a_clear_verdict_ends_it(profile: Profile, verdict: Verdict) -> None:
-    assert len(rungs(profile, verdict)) == 1
+def test_an_accepted_decode_is_the_last(profile: Profile) -> None:
+    assert len(rungs(profile, ACCEPT)) == 1
+
+
+def test_only_balanced_asks_the_full_window_whether_nobody_spoke() -> None:
+    assert rungs(Profile.BALANCED, SILENT) == [(1, 1_500, False), (1, None, False)]
+    assert len(rungs(Profile.FAST, SILENT)) == 1
+    assert len(rungs(Profile.ACCURATE, SILENT)) == 1
 
 
 def test_fast_redoes_only_what_went_astray() -> None:
@@ -180,3 +190,9 @@ def test_nothing_but_loops_is_an_empty_text_with_its_reason() -> None:
 def test_no_speech_in_the_last_attempt_is_no_speech() -> None:
     outcome = POLICY.best([attempt(said(), DOUBT), attempt(said(""), SILENT)])
     assert (outcome.text, outcome.reason) == ("", "no_speech")
+
+
+def test_what_the_cut_context_took_for_no_speech_is_not_chosen() -> None:
+    heard = said("ห้า", logprob=-0.9)
+    outcome = POLICY.best([attempt(said("83", logprob=-0.7), SILENT), attempt(heard, DOUBT)])
+    assert outcome.hypothesis is heard
