@@ -20,7 +20,7 @@ def speech(thai_eval_dir: Path) -> bytes:
     """A few seconds of Thai: 16 kHz mono PCM16, as a client sends it."""
     rows = (thai_eval_dir / "dev.jsonl").read_text(encoding="utf-8").splitlines()
     clip = next(row for row in map(json.loads, rows) if 2.0 < row["seconds"] < 4.0)
-    with wave.open(str(thai_eval_dir / clip["file"])) as file:
+    with wave.open(str(thai_eval_dir / clip["file"]), "rb") as file:
         return file.readframes(file.getnframes())
 
 
