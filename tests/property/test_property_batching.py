@@ -148,4 +148,4 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestBatchQueue = QueueMachine.TestCase
-TestBatchQueue.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBatchQueue.settings = settings(max_examples=150, stateful_step_count=40)
