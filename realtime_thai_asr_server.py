@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
+import threading
+from typing import NoReturn
 
 from asr.catalogue import CatalogueError
 from asr.engine import EngineError
@@ -41,5 +44,15 @@ def main() -> int:
     return 0
 
 
+def leave(status: int) -> NoReturn:
+    """End the process, even where a decode hangs in a thread that nothing can stop."""
+    if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -140,16 +140,23 @@ class ModelManager:
         self._perform(self._machine.request(model_id, self._tokens))
         return await answer
 
-    async def close(self) -> None:
-        """Wait for a load under way, then close every engine."""
+    async def close(self, grace_s: float = 1.0) -> None:
+        """Give up a load under way and close every engine.
+
+        An engine that does not close in `grace_s` (its decode hangs) is left to the process's end.
+        """
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.gather(self._load_task, return_exceptions=True)
         await asyncio.gather(*self._retiring.values(), return_exceptions=True)
         self._current_id = None
-        for model_id in tuple(self._loaded):
-            await self._retire(model_id, self._loaded.pop(model_id))
-        self._thread.shutdown(wait=True)
+        leaving = [self._retire(name, self._loaded.pop(name)) for name in tuple(self._loaded)]
+        try:
+            async with asyncio.timeout(grace_s):
+                await asyncio.gather(*leaving)
+        except (TimeoutError, EngineError) as error:
+            logger.error("a model was not unloaded: %s", error or "it is still busy")
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     # -- loading ------------------------------------------------------------------------------
 

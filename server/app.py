@@ -44,6 +44,12 @@ GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FORCED_EXIT_STATUS = 130
 
+SAME_STOP_S = 0.5
+"""A terminal and a wrapper may both pass on one Ctrl-C."""
+
+DECODE_GRACE_S = 1.5
+"""Longest wait for a decode under way once draining is over: an exit takes 10 s at most."""
+
 
 class App:
     """The server. `run` serves until asked to stop and returns the exit status."""
@@ -54,7 +60,7 @@ class App:
         self._settings = settings
         self._make_models = make_models
         self._stop = asyncio.Event()
-        self._stops = 0
+        self._stopped_s: float | None = None
         self.ready = asyncio.Event()
         self.ports = Ports(settings.control_port, settings.audio_port)
         """The ports really bound, once `ready`."""
@@ -76,12 +82,14 @@ class App:
 
     def stop(self) -> None:
         """Ask the server to drain and end; asked twice, the process ends at once."""
-        self._stops += 1
-        if self._stops > 1:
+        now_s = time.monotonic()
+        if self._stopped_s is None:
+            self._stopped_s = now_s
+            self._stop.set()
+        elif now_s - self._stopped_s > SAME_STOP_S:
             logger.warning("stopping at once")
             logging.shutdown()
             os._exit(FORCED_EXIT_STATUS)
-        self._stop.set()
 
     def watch_signals(self) -> None:
         """Have Ctrl-C and SIGTERM stop the server. To be called on the running loop."""
@@ -199,7 +207,7 @@ async def drain(context: Context, listener: Listener) -> None:
             await asyncio.gather(*(session.drain() for session in sessions))
     except TimeoutError:
         logger.warning("drain: not every final was ready in %.0f s", settings.drain_s)
-    await context.scheduler.close()
+    await context.scheduler.close(DECODE_GRACE_S)
     try:
         async with asyncio.timeout(1.0):
             await asyncio.gather(
