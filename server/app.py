@@ -187,7 +187,7 @@ class App:
             *(f"  note     {notice}" for notice in context.notices),
             "",
             "Open the page in a browser, click Connect, then Start Recording, and speak Thai.",
-            "From a microphone or a file: python realtime_thai_asr_client.py [--file F]",
+            f"From a microphone or a file: {_command('realtime_thai_asr_client.py')} [--file F]",
             "Ctrl-C ends the server.",
             "",
         )
@@ -220,6 +220,14 @@ async def drain(context: Context, listener: Listener) -> None:
 
 def _embedded(catalogue: Catalogue) -> ModelSpec | None:
     return next((spec for spec in catalogue.values() if spec.embedded), None)
+
+
+def _command(script: str) -> str:
+    """How to run another script of this folder with this server's Python, from here."""
+    parts = (Path(sys.executable), ROOT / script)
+    here = Path.cwd()
+    shown = (part.relative_to(here) if part.is_relative_to(here) else part for part in parts)
+    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in shown)
 
 
 def _resource(name: str) -> Path:

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 CPU_MESSAGE = "Info: Using CPU (consider GPU for better performance)"
 MAX_CPU_WORKERS = 4
 CPU_BATCH = 8
+GPU_WORKERS = 4
 GPU_BATCH = 8
 
 
@@ -41,7 +42,7 @@ def plan_machine(settings: Settings, cpu_count: int) -> Machine:
     """
     device = resolve_device(settings.device)
     on_gpu = device == "cuda"
-    default_workers = 1 if on_gpu else max(1, min(MAX_CPU_WORKERS, cpu_count))
+    default_workers = GPU_WORKERS if on_gpu else max(1, min(MAX_CPU_WORKERS, cpu_count))
     workers = settings.num_workers or default_workers
     return Machine(
         device=device,

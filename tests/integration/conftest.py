@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import wave
 from collections.abc import AsyncIterator
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from server.peer import Port
+from server.app import App
+from server.settings import Settings
 from tests.support.asr_server import AsrServer
-from tests.support.fake_server import FakeServer, final, partial
+from tests.support.running_server import serving
 
 
 @pytest.fixture(scope="session")
@@ -26,16 +26,7 @@ def speech(thai_eval_dir: Path) -> bytes:
 
 @pytest.fixture
 async def asr_server() -> AsyncIterator[AsrServer]:
-    """A server that answers speech with Thai: a stand-in until the whole server is there."""
-    async with FakeServer() as server:
-        answering = asyncio.create_task(_answer(server), name="answer")
-        yield AsrServer(server.number(Port.CONTROL), server.number(Port.AUDIO))
-        answering.cancel()
-        await asyncio.gather(answering, return_exceptions=True)
-
-
-async def _answer(server: FakeServer) -> None:
-    await server.until(lambda: len(server.frames) > 0)
-    server.say_on(Port.AUDIO, partial("สวัสดี"))
-    await asyncio.sleep(0.2)
-    server.say_on(Port.AUDIO, final("สวัสดีครับ"))
+    """The whole server with the built-in model, on free ports."""
+    settings = Settings().changed({"control_port": 0, "audio_port": 0, "model": "whisper-base"})
+    async with serving(App(settings)) as server:
+        yield AsrServer(server.app.ports.control, server.app.ports.audio)

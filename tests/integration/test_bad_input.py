@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.support.running_server import Client, run_server
 from tests.support.speech import pcm16, utterances
 
-CONTROL = [
+CONTROL: list[tuple[str | bytes, str]] = [
     ("{", "bad_json"),
     ("[1, 2]", "bad_message"),
     ('"text"', "bad_message"),
@@ -32,7 +32,7 @@ CONTROL = [
     (b"\x00\x01", "binary_on_control"),
 ]
 
-AUDIO = [
+AUDIO: list[tuple[str | bytes, str]] = [
     ("not json", "bad_json"),
     ('{"type": "audio_chunk"}', "bad_message"),
     ('{"type": "audio_chunk", "data": 5}', "bad_message"),

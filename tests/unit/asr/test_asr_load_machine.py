@@ -10,10 +10,12 @@ def test_a_load_begins_warms_and_answers() -> None:
     machine = LoadMachine()
     assert machine.request("a", 1) == [Begin("a")]
     assert machine.loading == "a"
+    states = [machine.state]
     machine.warming()
-    assert machine.state is LoadState.WARMING
+    states.append(machine.state)
     assert machine.finished() == [Answer((1,), Verdict.CURRENT)]
-    assert machine.state is LoadState.IDLE
+    states.append(machine.state)
+    assert states == [LoadState.LOADING, LoadState.WARMING, LoadState.IDLE]
     assert machine.request("a", 2) == [Answer((2,), Verdict.CURRENT)]
 
 
