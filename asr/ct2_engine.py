@@ -7,7 +7,6 @@ that faster-whisper would use.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Sequence
@@ -18,29 +17,32 @@ from typing import Any
 import ctranslate2
 import numpy as np
 import tokenizers
+from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 from asr.engine import EngineError, EngineInfo, Prepared
-from asr.features import FRAMES_PER_S, FULL_FRAMES, Features, LogMel, context_frames
+from asr.features import FRAMES_PER_S, FULL_FRAMES, Features, context_frames, log_mel
 from asr.types import DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
 
-logger = logging.getLogger(__name__)
-
-MAX_LENGTH = 448
-"""Whisper's text context; CTranslate2 generates half of it at most."""
+MAX_NEW_TOKENS = 224
+"""Half of Whisper's text context; CTranslate2 generates no more."""
 
 TOKENS_PER_S = 25 * 0.9
 SPARE_TOKENS = 12
 """Nobody says more than 25 Thai characters a second, at 0.8 to 0.9 tokens each: a decode that
 wants more is a loop, and every other utterance of its batch would wait for it."""
 
-UNLOAD_LIMIT_S = 10.0
-
-
 LIMIT_STEP_S = 5
 """In the full window, token limits go up in steps of this, so that utterances of unequal length
 still share a batch."""
+
+BEST_OF = 5
+"""Samples drawn at a temperature above 0, of which the most probable is taken."""
+
+UNLOAD_LIMIT_S = 10.0
+
+_CUDA_LIBRARIES = ("cublas", "cudnn", "cudart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +77,24 @@ class Ct2Engine:
                 inter_threads=workers,
                 intra_threads=threads_per_worker,
             )
-            raw_tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
+            self._tokenizer = Tokenizer(
+                tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json")),
+                self._model.is_multilingual,
+                task="transcribe",
+                language=spec.language,
+            )
         except Exception as error:  # CTranslate2 and tokenizers raise plain exceptions
             raise _engine_error(error, "model_load_failed") from error
         self.info = EngineInfo(spec.id, device, str(self._model.compute_type), workers, max_batch)
-        self._tokenizer = Tokenizer(
-            raw_tokenizer,
-            self._model.is_multilingual,
-            task="transcribe",
-            language=spec.language,
-        )
         self._prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
         self._suppressed = list(get_suppressed_tokens(self._tokenizer, [-1]) or ())
-        self._log_mel = LogMel(self._model.n_mels)
+        self._transform = FeatureExtractor(feature_size=self._model.n_mels)
 
     def prepare(self, request: DecodeRequest) -> Prepared:
         """Make the features (in a DSP thread)."""
         options = request.options
         frames = context_frames(len(request.audio), options.context_margin_ms)
-        features = self._log_mel(request.audio, frames)
+        features = log_mel(self._transform, request.audio, frames)
         key = _Key(frames, options, _token_limit(request, frames))
         return Prepared(request, key, features)
 
@@ -129,14 +130,15 @@ class Ct2Engine:
         if options.temperature > 0:
             sampling = {
                 "beam_size": 1,
+                "num_hypotheses": BEST_OF,
                 "sampling_topk": 0,
                 "sampling_temperature": options.temperature,
             }
         results: list[Any] = self._model.generate(
             mel,
             [self._prompt] * len(features),
-            # counts the prompt, and CTranslate2 halves what it is given
-            max_length=min(MAX_LENGTH, 2 * (key.new_tokens + len(self._prompt))),
+            # CTranslate2 stops after half of it, or what is left of it after the prompt
+            max_length=max(2 * key.new_tokens, key.new_tokens + len(self._prompt)),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
@@ -160,11 +162,11 @@ class Ct2Engine:
 
 def _token_limit(request: DecodeRequest, frames: int) -> int:
     if request.options.max_new_tokens is not None:
-        return request.options.max_new_tokens
+        return min(MAX_NEW_TOKENS, request.options.max_new_tokens)
     longest_s = frames / FRAMES_PER_S
     if frames == FULL_FRAMES:
         longest_s = LIMIT_STEP_S * math.ceil(request.audio_s / LIMIT_STEP_S)
-    return min(MAX_LENGTH // 2, int(longest_s * TOKENS_PER_S) + SPARE_TOKENS)
+    return min(MAX_NEW_TOKENS, int(longest_s * TOKENS_PER_S) + SPARE_TOKENS)
 
 
 def _features(prepared: Prepared) -> Features:
@@ -173,16 +175,22 @@ def _features(prepared: Prepared) -> Features:
 
 
 def _engine_error(error: Exception, code: str) -> EngineError:
-    text = str(error)
-    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+    """What a plain exception of CTranslate2 or tokenizers means, and what to do."""
+    reason = str(error) or type(error).__name__
+    lowered = reason.lower()
+    if isinstance(error, MemoryError) or "out of memory" in lowered:
         return EngineError(
-            "out_of_memory", f"not enough memory ({text}); choose a smaller model or batch_size"
+            "out_of_memory", f"not enough memory ({reason}); use a smaller model or batch_size"
         )
-    if "lib" in text and ("cublas" in text or "cudnn" in text or "cudart" in text):
+    if "library" in lowered and any(name in lowered for name in _CUDA_LIBRARIES):
         return EngineError(
-            code, f"a CUDA library is missing ({text}); install it or use --device cpu"
+            code,
+            f"a CUDA library is missing ({reason}); install it (pip install nvidia-cublas-cu12) "
+            "or use --device cpu",
         )
-    return EngineError(code, text or type(error).__name__)
+    if code == "model_load_failed":
+        reason += "; if its files are damaged, remove its folder and get the model again"
+    return EngineError(code, reason)
 
 
 def resolve_device(wanted: str) -> str:

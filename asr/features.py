@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from faster_whisper.feature_extractor import FeatureExtractor
 
 from audio.types import SAMPLE_RATE_HZ, Samples
 
@@ -16,12 +17,13 @@ FULL_FRAMES = 3_000
 """Whisper's window: 30 s."""
 
 BUCKET_FRAMES = 100
-"""Contexts are whole seconds, so that utterances of about one length share a batch."""
+"""Contexts are whole seconds, so that utterances of about one length share a batch.
 
-_TAIL_SAMPLES = 400
-"""One analysis window: after it every frame of a zero-padded signal is silent."""
+No bucket may give as many encoder frames (half of these) as there are mel bands, 80 or 128:
+CTranslate2 would take an encoder output of that shape for features and encode it again.
+"""
 
-Features = npt.NDArray[np.float32]
+Features: TypeAlias = npt.NDArray[np.float32]
 """Shape (n_mels, frames)."""
 
 
@@ -33,27 +35,21 @@ def context_frames(samples: int, margin_ms: int | None) -> int:
     """
     if margin_ms is None:
         return FULL_FRAMES
-    wanted = samples / HOP_SAMPLES + margin_ms / 10
-    return min(FULL_FRAMES, BUCKET_FRAMES * math.ceil(wanted / BUCKET_FRAMES))
+    wanted = samples / HOP_SAMPLES + margin_ms * FRAMES_PER_S / 1_000
+    buckets = max(1, math.ceil(wanted / BUCKET_FRAMES))
+    return min(FULL_FRAMES, BUCKET_FRAMES * buckets)
 
 
-class LogMel:
-    """Features for one number of mel bands. Stateless; safe in several threads."""
+def log_mel(transform: Callable[[Samples], Features], samples: Samples, frames: int) -> Features:
+    """Features of 16 kHz audio in a context of `frames`, shape (n_mels, `frames`).
 
-    def __init__(self, n_mels: int) -> None:
-        self._extractor = FeatureExtractor(feature_size=n_mels)
-
-    def __call__(self, samples: Samples, frames: int) -> Features:
-        """Features of 16 kHz audio followed by digital silence, (n_mels, frames).
-
-        Equal to computing them over the padded signal, but silence is not transformed.
-        Audio beyond the context is cut off.
-        """
-        audio = samples[: frames * HOP_SAMPLES]
-        short = -(len(audio) + _TAIL_SAMPLES) % HOP_SAMPLES
-        padded = np.pad(audio, (0, _TAIL_SAMPLES + short))
-        spoken = np.asarray(self._extractor(padded, padding=0), dtype=np.float32)[:, :frames]
-        floor = max(-10.0, float(spoken.max()) * 4.0 - 4.0 - 8.0)
-        features = np.full((spoken.shape[0], frames), (floor + 4.0) / 4.0, dtype=np.float32)
-        features[:, : spoken.shape[1]] = spoken
-        return features
+    `transform` is faster-whisper's `FeatureExtractor`. What follows the speech is padded with
+    the feature value 0, as faster-whisper does, so that in the full window both hear the same.
+    (The features of digital silence, about -0.6, are no better there and much worse in a cut
+    context.) Audio beyond the context is cut off.
+    """
+    audio = samples[: frames * HOP_SAMPLES]
+    spoken = transform(audio)[:, : len(audio) // HOP_SAMPLES]
+    features = np.zeros((spoken.shape[0], frames), dtype=np.float32)
+    features[:, : spoken.shape[1]] = spoken
+    return features
