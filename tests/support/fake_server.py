@@ -278,10 +278,7 @@ class FakeServer:
         request_id = optional(request.request_id)
         error = self.load_errors.get(request.model_id)
         if error is not None:
-            await self._send(
-                socket,
-                ErrorEvent(code=error.code, message=error.message, request_id=request_id),
-            )
+            await self._send(socket, replace(error, request_id=request_id))
             return
         self.current_model = request.model_id
         await self._send(socket, ModelLoaded(model_id=request.model_id, request_id=request_id))
@@ -336,7 +333,8 @@ class FakeServer:
             request_id=optional(request.request_id),
         )
 
-    async def _send(self, socket: ServerConnection, event: Event) -> None:
+    @staticmethod
+    async def _send(socket: ServerConnection, event: Event) -> None:
         await socket.send(protocol.encode(event))
 
 
