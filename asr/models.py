@@ -43,7 +43,7 @@ class EngineHost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """A model answers; `load_s` is 0 when it did already."""
+    """A model answers; `load_s` is how long it took to load, now or at an earlier request."""
 
     spec: ModelSpec
     load_s: float
@@ -148,6 +148,10 @@ class ModelManager:
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.gather(self._load_task, return_exceptions=True)
+        for model_id, answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(_failure(model_id, "shutting_down", "the server shuts down"))
+        self._answers.clear()
         await asyncio.gather(*self._retiring.values(), return_exceptions=True)
         self._current_id = None
         leaving = [self._retire(name, self._loaded.pop(name)) for name in tuple(self._loaded)]
@@ -196,8 +200,7 @@ class ModelManager:
             self._perform(self._machine.finished())
 
     def _fail(self, model_id: str, code: str, message: str) -> None:
-        error = ModelError(code, f"Failed to load model {model_id}: {message}")
-        self._perform(self._machine.failed(error))
+        self._perform(self._machine.failed(_failure(model_id, code, message)))
 
     async def _bring_up(self, model_id: str) -> None:
         if model_id in self._retiring:
@@ -245,13 +248,22 @@ class ModelManager:
             self._retire(model_id, self._loaded.pop(model_id)), name=f"retire {model_id}"
         )
         self._retiring[model_id] = task
-        task.add_done_callback(lambda _: self._retiring.pop(model_id, None))
+        task.add_done_callback(lambda _: self._retired(model_id, task))
+
+    def _retired(self, model_id: str, task: asyncio.Task[None]) -> None:
+        self._retiring.pop(model_id, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("model %s was not unloaded: %s", model_id, error)
 
     async def _retire(self, model_id: str, loaded: _Loaded) -> None:
         await self._host.detach(model_id)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, loaded.engine.close)
         logger.info("model %s: unloaded", model_id)
+
+
+def _failure(model_id: str, code: str, reason: str) -> ModelError:
+    return ModelError(code, f"Failed to load model {model_id}: {reason}")
 
 
 def warm_up(engine: Engine) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ class FakeEngine:
         self.info = EngineInfo(model_id, "cpu", "int8", workers=1, max_batch=4)
         self.decoded = 0
         self.closed = False
+        self.stuck = False
 
     def prepare(self, request: DecodeRequest) -> Prepared:
         return Prepared(request, "key", None)
@@ -28,6 +30,8 @@ class FakeEngine:
         return [Hypothesis("", (), 0.0, 1.0, truncated=False) for _ in batch]
 
     def close(self) -> None:
+        if self.stuck:
+            raise EngineError("unload_failed", f"{self.info.model_id} is still busy")
         self.closed = True
 
 
@@ -54,6 +58,7 @@ class Bench:
         self.engines: list[FakeEngine] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.asked: list[str] = []
         self.broken: set[str] = set()
         self.manager = ModelManager(
             catalogue={name: spec(name) for name in ("a", "b", "c", "gone")},
@@ -64,6 +69,7 @@ class Bench:
         )
 
     def make(self, wanted: ModelSpec) -> Engine:
+        self.asked.append(wanted.id)
         assert self.gate.wait(10)
         if wanted.id in self.broken:
             raise EngineError("model_load_failed", "the file is damaged")
@@ -71,6 +77,16 @@ class Bench:
             raise ZeroDivisionError("a defect")
         self.engines.append(FakeEngine(wanted.id))
         return self.engines[-1]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def unwanted(wanted: ModelSpec) -> Path | None:
+    raise AssertionError(f"{wanted.id} was looked for")
 
 
 def iter_clock() -> Callable[[], float]:
@@ -104,8 +120,7 @@ async def test_an_utterance_keeps_its_model_through_a_switch() -> None:
     assert set(bench.host.attached) == {"a", "b"}
     lease.release()
     lease.release()  # a second release must not free what others hold
-    await asyncio.sleep(0.05)
-    assert set(bench.host.attached) == {"b"}
+    await until(lambda: set(bench.host.attached) == {"b"})
     await bench.manager.close()
     assert all(engine.closed for engine in bench.engines)
 
@@ -193,3 +208,44 @@ async def test_no_model_is_an_error_and_not_silence() -> None:
         bench.manager.acquire()
     assert caught.value.code == "no_model"
     await bench.manager.close()
+
+
+async def test_closing_answers_whoever_waits_for_a_load() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.gate.clear()
+    waiting = [asyncio.create_task(bench.manager.load(name)) for name in ("b", "c")]
+    await until(lambda: bench.asked == ["a", "b"])
+    closing = asyncio.create_task(bench.manager.close(grace_s=10))
+    for task in waiting:
+        with pytest.raises(ModelError, match=r"^Failed to load model .: the server shuts down"):
+            await task
+    bench.gate.set()
+    await closing
+    assert bench.engines[0].closed
+
+
+async def test_a_model_that_does_not_unload_is_reported_and_can_be_loaded_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.engines[0].stuck = True
+    await bench.manager.load("b")
+    await until(lambda: "model a was not unloaded: a is still busy" in caplog.text)
+    await bench.manager.load("a")
+    assert [engine.info.model_id for engine in bench.engines] == ["a", "b", "a"]
+    await bench.manager.close()
+
+
+async def test_the_embedded_model_is_on_disk_without_a_look() -> None:
+    bench = Bench()
+    manager = ModelManager(
+        catalogue={"base": replace(spec("base"), embedded=True)},
+        engine_factory=bench.make,
+        locate=unwanted,
+        host=bench.host,
+        clock=iter_clock(),
+    )
+    assert [listing.state for listing in manager.listing()] == [ModelState.ON_DISK]
+    await manager.close()
