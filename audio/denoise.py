@@ -31,8 +31,8 @@ both get worse."""
 
 FFT_SAMPLES = 512
 HOP_SAMPLES = 256
-CONTEXT_SAMPLES = 2_048
-"""Audio before a block that the gate sees: its mask reaches 64 ms to both sides."""
+CONTEXT_SAMPLES = 1_280
+"""Audio before a block that the gate sees: its mask and windows reach 64 ms to both sides."""
 
 MIRROR_SAMPLES = 1_024
 """What comes after a block is not known yet; its mirror image stands in, so that the block's

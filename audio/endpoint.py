@@ -26,11 +26,12 @@ from audio.types import (
 
 logger = logging.getLogger(__name__)
 
-SPLIT_LOOKBACK_SAMPLES = ms_to_samples(3_000)
-"""A forced split looks this far back for the place that sounds least like speech."""
+LOOKBACK_SAMPLES = ms_to_samples(3_000)
+"""A forced split looks this far back for the place that sounds least like speech, and a start
+this far back for first words."""
 
-LAST_WORD_SAMPLES = ms_to_samples(64)
-"""Speech that a flush makes an utterance of, though `min_speech_ms` has not been reached."""
+WORD_SAMPLES = ms_to_samples(64)
+"""Less than this is no word. A flush makes an utterance of more, `min_speech_ms` or not."""
 
 
 class EndpointState(Enum):
@@ -73,7 +74,7 @@ class _Limits:
             end_silence=end_silence,
             soft_end=min(ms_to_samples(config.soft_end_ms), hard_end),
             hard_end=hard_end,
-            lookback=min(SPLIT_LOOKBACK_SAMPLES, hard_end // 2),  # so both parts are real
+            lookback=min(LOOKBACK_SAMPLES, hard_end // 2),  # so both parts are real
         )
 
 
@@ -91,6 +92,8 @@ class Endpointer:
         self._run_start = 0
         self._run_speech = 0
         """Samples of speech windows in the run that STARTING counts."""
+        self._first_word: tuple[int, int] | None = None
+        """Start and end of what was too short to begin an utterance by itself."""
         self._start = 0
         self._speech_end = 0
         """End of the last speech window."""
@@ -128,8 +131,8 @@ class Endpointer:
         """The audio ends here, or is cut off from what follows: end what is open."""
         events: list[SpeechEvent] = []
         match self._state:
-            case EndpointState.STARTING if self._run_speech >= LAST_WORD_SAMPLES:
-                events.append(SpeechStarted(self._utterance_start(), end_sample))
+            case EndpointState.STARTING if self._run_speech >= WORD_SAMPLES:
+                events.append(SpeechStarted(self._utterance_start(end_sample), end_sample))
                 events += self._finish(end_sample, EndReason.FLUSH)
             case EndpointState.SPEAKING:
                 events += self._finish(end_sample, EndReason.FLUSH)
@@ -140,6 +143,7 @@ class Endpointer:
                 self._enter(EndpointState.QUIET, end_sample)
         self._continues = False
         self._is_speech = False
+        self._first_word = None
         self._floor = end_sample
         return events
 
@@ -169,8 +173,7 @@ class Endpointer:
             if self._continues or self._run_speech >= self._limits.min_speech:
                 return self._begin(window)
         elif window.end - self._speech_end >= self._limits.pause:
-            self._continues = False
-            self._enter(EndpointState.QUIET, window.end)
+            self._give_up(window)
         return []
 
     def _on_speaking(self, window: _Window) -> list[SpeechEvent]:
@@ -206,14 +209,35 @@ class Endpointer:
 
     # -- utterances ---------------------------------------------------------------------------
 
-    def _utterance_start(self) -> int:
+    def _give_up(self, window: _Window) -> None:
+        """Too little speech for an utterance; it may yet prove to be the first word of one."""
+        if self._run_speech >= WORD_SAMPLES:
+            self._first_word = (self._possible_start(), self._speech_end)
+        self._continues = False
+        self._enter(EndpointState.QUIET, window.end)
+
+    def _possible_start(self) -> int:
+        """Where the run began, or words shortly before it that nothing came of.
+
+        A short word and a gap longer than `pause_ms` are a common way to begin ("click ... on
+        the picture"). The gap would not have ended an utterance, so it does not separate one.
+        """
+        if self._first_word is None:
+            return self._run_start
+        start, end = self._first_word
+        return start if self._run_start - end < self._limits.end_silence else self._run_start
+
+    def _utterance_start(self, detected: int) -> int:
         if self._continues:
             return self._floor
-        return max(self._floor, self._run_start - self._limits.pre_roll)
+        earliest = detected - self._limits.lookback
+        start = min(self._run_start, max(self._possible_start(), earliest))
+        return max(self._floor, start - self._limits.pre_roll)
 
     def _begin(self, window: _Window) -> list[SpeechEvent]:
-        self._start = self._utterance_start()
+        self._start = self._utterance_start(window.end)
         self._continues = False
+        self._first_word = None
         self._pause_end = None
         self._enter(EndpointState.SPEAKING, window.end)
         return [SpeechStarted(self._start, window.end)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.endpoint import LAST_WORD_SAMPLES, Endpointer
+from audio.endpoint import WORD_SAMPLES, Endpointer
 from audio.types import (
     WINDOW_SAMPLES,
     EndReason,
@@ -98,7 +98,7 @@ def test_invariants(config: FrontendConfig, script: list[tuple[float, int]]) -> 
     for run in grouped:
         silence_after = end - (run[-1] + 1) * WINDOW_SAMPLES
         open_at_end = run is grouped[-1] and silence_after < pause_samples(config)
-        needed = LAST_WORD_SAMPLES if open_at_end else ms_to_samples(config.min_speech_ms)
+        needed = WORD_SAMPLES if open_at_end else ms_to_samples(config.min_speech_ms)
         if len(run) * WINDOW_SAMPLES >= needed:
             for window in run:
                 assert covered(ranges, window * WINDOW_SAMPLES), window

@@ -93,6 +93,51 @@ def test_short_dips_do_not_restart_the_count() -> None:
     assert script.hear(0.9, 1) == [SpeechStarted(at(3), at(11))]
 
 
+def test_a_short_first_word_before_a_gap_is_kept() -> None:
+    script = Script()
+    script.hear(0.1, 10)
+    assert script.hear(0.9, 3) + script.hear(0.1, 7) == []
+    assert script.state() is EndpointState.QUIET
+    assert script.hear(0.9, 4) == [SpeechStarted(at(8), at(24))]
+
+
+def test_several_short_words_are_kept_as_far_as_the_lookback() -> None:
+    script = Script()
+    for _ in range(4):
+        script.hear(0.9, 3)
+        script.hear(0.1, 6)
+    assert script.hear(0.9, 4) == [SpeechStarted(0, at(40))]
+    script = Script()
+    for _ in range(20):
+        script.hear(0.9, 3)
+        script.hear(0.1, 6)
+    lookback = ms_to_samples(3_000) + ms_to_samples(64)
+    assert script.hear(0.9, 4) == [SpeechStarted(at(184) - lookback, at(184))]
+
+
+def test_clicks_and_words_of_long_ago_are_not_kept() -> None:
+    script = Script()
+    script.hear(0.1, 10)
+    script.hear(0.9, 3)
+    script.hear(0.1, 8)
+    assert script.hear(0.9, 4) == [SpeechStarted(at(19), at(25))]
+    script = Script()
+    script.hear(0.1, 10)
+    script.hear(0.9, 1)
+    script.hear(0.1, 4)
+    assert script.hear(0.9, 4) == [SpeechStarted(at(13), at(19))]
+
+
+def test_a_first_word_is_used_once_and_not_across_a_flush() -> None:
+    script = Script()
+    script.hear(0.9, 3)
+    script.hear(0.1, 4)
+    script.flush()
+    assert script.hear(0.9, 4) == [SpeechStarted(at(7), at(11))]
+    script.hear(0.1, 8)
+    assert script.hear(0.9, 4) == [SpeechStarted(at(17), at(23))]
+
+
 def test_pre_roll_stops_at_the_beginning_and_at_the_last_end() -> None:
     script = Script(replace(CONFIG, pre_roll_ms=1_000))
     assert script.hear(0.9, 4) == [SpeechStarted(0, at(4))]

@@ -220,3 +220,13 @@ def test_no_window_is_lost_when_noise_reduction_is_switched(silero: SileroModel)
     starts = [block.start_sample for block in blocks_of(items)]
     assert starts == list(range(0, len(samples), WINDOW_SAMPLES))
     assert len(audio_of(items)) == len(samples)
+
+
+def test_energy_goes_by_the_denoised_signal(silero: SileroModel) -> None:
+    """Noise that alone reaches the threshold, once the gate has learned it in its lulls."""
+    samples = noise(4, 0.018)
+    samples[2 * 16_000 :] = noise(2, 0.022)
+    plain = events_of(run(StreamFrontend(16_000, ENERGY, silero), samples))
+    config = replace(ENERGY, noise_reduction=NoiseReduction.VAD)
+    assert any(isinstance(event, SpeechStarted) for event in plain)
+    assert events_of(run(StreamFrontend(16_000, config, silero), samples)) == []
