@@ -19,7 +19,7 @@ from server.app import App
 from server.engines import Machine
 from server.settings import Settings
 
-EVENT_LIMIT_S = 20.0
+EVENT_LIMIT_S = 90.0
 
 MODELS_YAML = """\
 - {id: scripted, name: Scripted, repo: test/scripted, format: ct2, embedded: true}
