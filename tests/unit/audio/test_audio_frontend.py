@@ -207,16 +207,17 @@ def test_noise_reduction_does_not_depend_on_the_cut(
         assert np.array_equal(audio_of(cut), audio_of(whole))
 
 
-def test_no_window_is_lost_when_noise_reduction_is_switched(silero: SileroModel) -> None:
+@pytest.mark.parametrize("windows", [100, 101])
+@pytest.mark.parametrize("mode", NoiseReduction)
+def test_no_window_is_lost_when_noise_reduction_is_switched(
+    silero: SileroModel, mode: NoiseReduction, windows: int
+) -> None:
+    """Whether or not a window waits for its pair at that moment."""
     samples = noisy_talk()
     frontend = StreamFrontend(16_000, FrontendConfig(), silero)
-    items: list[FrontendItem] = []
-    modes = [NoiseReduction.ON, NoiseReduction.OFF, NoiseReduction.VAD]
-    for index, start in enumerate(range(0, len(samples), 700)):
-        items += frontend.push(samples[start : start + 700])
-        if index % 31 == 30:
-            frontend.set_config(FrontendConfig(noise_reduction=modes[index % 3]))
-    items += frontend.flush()
+    items = frontend.push(samples[: windows * WINDOW_SAMPLES])
+    frontend.set_config(FrontendConfig(noise_reduction=mode))
+    items += frontend.push(samples[windows * WINDOW_SAMPLES :]) + frontend.flush()
     starts = [block.start_sample for block in blocks_of(items)]
     assert starts == list(range(0, len(samples), WINDOW_SAMPLES))
     assert len(audio_of(items)) == len(samples)
