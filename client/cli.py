@@ -219,6 +219,7 @@ class _Conversation:
     def __init__(self, connection: AsrConnection, view: PlainView) -> None:
         self.failed = False
         """The server reported an error."""
+        self._told_overloaded = False
         self._connection = connection
         self._view = view
 
@@ -290,7 +291,9 @@ class _Conversation:
         if event.stream_id is not UNSET and event.utterance_id is not UNSET:
             self._view.utterance_lost(event.stream_id)
         if event.code == NOTHING_LOST:
-            self._view.note(f"Warning: {event.message}")
+            if not self._told_overloaded:
+                self._view.note(f"Warning: {event.message}")
+            self._told_overloaded = True
             return
         self.failed = True
         if event.fatal or event.code in NO_USE_GOING_ON:
