@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -41,6 +42,9 @@ from server.registry import Session
 
 logger = logging.getLogger(__name__)
 
+OVERLOAD_EVERY_S = 60.0
+"""A file sent unpaced waits all the time; to be told once is enough."""
+
 SLOW_DECODE_S = 1.0
 SLOW_DECODE_MESSAGE = "Warning: Processing time > 1.0s per chunk"
 NO_SPEECH_MESSAGE = "Warning: No speech detected in audio stream"
@@ -56,6 +60,7 @@ class AudioConnection:
         self._peer = peer
         self._speaker = speaker
         self._slow_told = False
+        self._overload_told_s = -math.inf
         self._draining = False
         self._running: asyncio.Task[None] | None = None
         settings = session.settings
@@ -280,6 +285,10 @@ class AudioConnection:
 
     def _on_overload(self) -> None:
         self._context.statistics.add("overloads")
+        now_s = self._context.clock()
+        if now_s < self._overload_told_s + OVERLOAD_EVERY_S:
+            return
+        self._overload_told_s = now_s
         self._error(
             "overloaded",
             "the server could not take any audio for 5 s; it waits with the rest and loses "
