@@ -61,7 +61,8 @@ class OrderedFinals:
     ) -> list[FinalText | DecodeProblem]:
         """An utterance's terminal effect is known: all that may go out now, in order."""
         utterance.become(UtteranceState.DONE)
-        utterance.attempts.clear()  # they hold the audio
+        utterance.attempts.clear()  # they and the request hold the audio
+        utterance.forget_final()
         self._settled[utterance.id] = terminal
         ready: list[FinalText | DecodeProblem] = []
         while self._waiting and self._waiting[0].id in self._settled:
@@ -88,9 +89,7 @@ def _without_overlap(
     utterance.predecessor = None  # a chain of splits must not keep every utterance alive
     if text == terminal.text:
         return terminal
-    return replace(
-        terminal,
-        text=text,
-        reason=terminal.reason if text else "repeated",
-        silent=not text and not utterance.shown,
-    )
+    if text:
+        return replace(terminal, text=text)
+    silent = not utterance.shown
+    return replace(terminal, text="", confidence=0.0, reason="repeated", silent=silent)

@@ -44,8 +44,9 @@ from audio.types import (
     ms_to_samples,
 )
 
-QUIET_HISTORY_SAMPLES = ms_to_samples(5_000)
-"""Kept while nobody speaks: an utterance may begin this far before it is detected."""
+QUIET_HISTORY_SAMPLES = ms_to_samples(8_000)
+"""Kept while nobody speaks: an utterance may begin this far before it is detected (settings
+allow 5 s of `min_speech_ms` behind 2 s of `pre_roll_ms`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +94,9 @@ class StreamRecogniser:
         return len(self._finals)
 
     @property
-    def speaking(self) -> bool:
-        """An utterance is open."""
-        return self._open is not None
-
-    @property
     def idle(self) -> bool:
         """Nothing is open and nothing is owed."""
         return self._open is None and not self._finals
-
-    @property
-    def utterance_count(self) -> int:
-        """Utterances opened so far."""
-        return self._utterances
 
     def feed(self, items: Iterable[FrontendItem], now_s: float) -> list[Effect]:
         """Take front-end items in order."""
@@ -147,7 +138,7 @@ class StreamRecogniser:
         if isinstance(outcome, DecodeResult):
             return self._on_final(utterance, outcome, now_s)
         if utterance.state is UtteranceState.OPEN:
-            utterance.forget_guess()
+            utterance.forget_final()
             return []
         return self._fail(utterance, outcome)
 
@@ -165,16 +156,17 @@ class StreamRecogniser:
         previous = self._split_before(event.start_sample)
         overlap = 0 if previous is None else ms_to_samples(self._config.overlap_ms)
         lease = self._lease_model()
+        start = max(event.start_sample, self._ring.start_sample)
         self._open = Utterance(
             id=self._utterances,
-            start_sample=event.start_sample,
-            audio_start_sample=max(event.start_sample - overlap, self._ring.start_sample),
+            start_sample=start,
+            audio_start_sample=max(start - overlap, self._ring.start_sample),
             lease=lease,
             tuning=self._tuning_of(lease.model_id),
             partial_due_sample=event.detected_sample + ms_to_samples(self._config.first_partial_ms),
             predecessor=previous if overlap else None,
         )
-        return [SpeechBegan(self._open.id, event.start_sample)]
+        return [SpeechBegan(self._open.id, start)]
 
     def _split_before(self, start_sample: int) -> Utterance | None:
         """The utterance that a forced split ended where this one starts."""
@@ -188,8 +180,12 @@ class StreamRecogniser:
         if utterance is None:
             return []
         utterance.paused = False
+        return self._drop_guess(utterance)
+
+    def _drop_guess(self, utterance: Utterance) -> list[Effect]:
+        """Speech went on: what was decoded at the pause is not the final."""
         had_guess = utterance.final_request is not None
-        utterance.forget_guess()
+        utterance.forget_final()
         return [self._retire(utterance, DecodeKind.FINAL)] if had_guess else []
 
     def _end(self, event: SpeechEnded, now_s: float) -> list[Effect]:
@@ -203,9 +199,11 @@ class StreamRecogniser:
         self._finals.add(utterance)
         effects: list[Effect] = [SpeechOver(utterance.id, event.end_sample, event.reason)]
         if utterance.partial_request is not None:
+            utterance.partial_request = None
             effects.append(self._retire(utterance, DecodeKind.PARTIAL))
-        if utterance.final_request is None or utterance.final_end_sample != event.end_sample:
-            utterance.forget_guess()
+        if utterance.final_end_sample != event.end_sample:
+            effects += self._drop_guess(utterance)
+        if utterance.final_request is None:
             effects.append(self._submit_final(utterance, event.end_sample, now_s))
         elif utterance.early_result is not None:
             effects += self._on_final(utterance, utterance.early_result, now_s)
@@ -235,8 +233,6 @@ class StreamRecogniser:
         if outcome.request is not utterance.partial_request:
             return []
         utterance.partial_request = None
-        if utterance.state is not UtteranceState.OPEN:
-            return []
         effects: list[Effect] = []
         if isinstance(outcome, DecodeFailed):
             effects.append(
@@ -305,6 +301,11 @@ class StreamRecogniser:
         return list(self._finals.settle(utterance, conclude(utterance)))
 
     def _fail(self, utterance: Utterance, outcome: DecodeOutcome) -> list[Effect]:
+        """The decode failed; where it was a further attempt, an earlier one's text will do."""
+        if utterance.attempts:
+            final = conclude(utterance)
+            if final.text:
+                return list(self._finals.settle(utterance, final))
         code, message = "decode_dropped", "the server gave up this utterance"
         if isinstance(outcome, DecodeFailed):
             code, message = outcome.code, outcome.message
@@ -342,8 +343,7 @@ class StreamRecogniser:
 
     def _trim(self) -> None:
         """Forget audio that no utterance can need: requests hold copies of theirs."""
+        keep_from = self._ring.end_sample - QUIET_HISTORY_SAMPLES
         if self._open is not None:
             keep_from = self._open.audio_start_sample
-        else:
-            keep_from = self._ring.end_sample - QUIET_HISTORY_SAMPLES
         self._ring.drop_before(keep_from)

@@ -103,8 +103,8 @@ class Utterance:
             return text
         return without_repeated_head(self.predecessor.latest_text, text)
 
-    def forget_guess(self) -> None:
-        """Speech went on: what was decoded at the pause is not the final."""
+    def forget_final(self) -> None:
+        """Let go of the final's decode (a guess that did not hold, or one that is done)."""
         self.final_request = None
         self.early_result = None
 
