@@ -19,6 +19,9 @@ Value = str | int | float | bool
 
 ENV_PREFIX = "THAI_ASR_"
 
+LONGEST_MIN_SPEECH_MS = 5_000
+"""How long speech may go unrecognised until there is enough of it; a recogniser keeps that much."""
+
 
 class SettingError(ValueError):
     """A value that a setting cannot take. The message names the setting and what it takes."""
@@ -135,10 +138,18 @@ class Settings:
         30, "energy: chunks of silence that end an utterance", session=True, low=1, high=500
     )
     min_speech_chunks: int = _set(
-        20, "energy: chunks of speech that make an utterance", session=True, low=1, high=500
+        20,
+        "energy: chunks of speech that make an utterance (5 s at most)",
+        session=True,
+        low=1,
+        high=500,
     )
     min_speech_ms: int = _set(
-        200, "silero: speech that makes an utterance", session=True, low=32, high=5_000
+        200,
+        "silero: speech that makes an utterance",
+        session=True,
+        low=32,
+        high=LONGEST_MIN_SPEECH_MS,
     )
     end_silence_ms: int = _set(
         500, "silero: silence that ends an utterance", session=True, low=200, high=5_000
@@ -200,7 +211,7 @@ class Settings:
             silero_on=self.speech_threshold,
             silero_off=max(0.01, self.speech_threshold - 0.15),
             energy_threshold=self.vad_threshold,
-            min_speech_ms=round(self.min_speech_chunks * chunk_ms)
+            min_speech_ms=min(LONGEST_MIN_SPEECH_MS, round(self.min_speech_chunks * chunk_ms))
             if energy
             else self.min_speech_ms,
             end_silence_ms=max(200, round(self.silence_threshold * chunk_ms))

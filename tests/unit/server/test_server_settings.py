@@ -162,6 +162,8 @@ def test_the_energy_detector_counts_in_chunks() -> None:
     halved = Settings(vad="energy", chunk_size=512).frontend()
     assert halved.min_speech_ms == 20 * 32
     assert halved.end_silence_ms == 30 * 32
+    longest = Settings(vad="energy", min_speech_chunks=500).frontend()
+    assert longest.min_speech_ms == field_of("min_speech_ms").metadata["high"]
     telephone = Settings(vad="energy", sample_rate=8_000).frontend()
     assert telephone.min_speech_ms == 20 * 128
 
