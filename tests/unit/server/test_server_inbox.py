@@ -30,6 +30,21 @@ async def test_items_come_out_in_order() -> None:
     assert inbox.audio_s == 0.0
 
 
+async def test_the_audio_behind_ends_at_the_first_command() -> None:
+    inbox = inbox_of(limit_s=4.0)
+    for item, seconds in (("one", 1.0), ("two", 1.0), ("command", 0.0), ("three", 2.0)):
+        await inbox.put(item, seconds)
+    putting = asyncio.create_task(inbox.put("four", 1.0))
+    await let_others_run()
+    assert inbox.get_audio_behind() == ["one", "two"]
+    assert inbox.get_audio_behind() == []
+    await putting
+    assert inbox.audio_s == 3.0
+    assert await inbox.get() == "command"
+    assert inbox.get_audio_behind() == ["three", "four"]
+    assert inbox.audio_s == 0.0
+
+
 async def test_get_waits_for_an_item() -> None:
     inbox = inbox_of()
     getting = asyncio.create_task(inbox.get())
