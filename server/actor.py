@@ -19,7 +19,7 @@ from asr.effects import Effect, Retire, SpeechBegan, Submit
 from asr.recogniser import StreamRecogniser
 from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
 from audio.intake import AudioIntake, AudioProblem, IntakeResult
-from audio.types import AudioError, AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
+from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
 from server.inbox import Inbox
 from server.presenter import News
 
@@ -157,7 +157,10 @@ class AudioActor:
         return max(len(data), 1) / (frame_bytes * form.sample_rate_hz)
 
     async def run(self) -> None:
-        """Process items until the last; cancelled, it lets go of its models."""
+        """Process items until the last. However it ends, it lets go of its models.
+
+        Raises AudioError `vad_failed`: what the detector did not hear is lost, and no silence.
+        """
         try:
             while await self._step():
                 pass
@@ -167,17 +170,9 @@ class AudioActor:
 
     async def _step(self) -> bool:
         item = await self._next_item()
-        if item is None:
-            return True
-        try:
-            return await self._process(item)
-        except AudioError as error:  # the voice detector failed: that is not silence
-            logger.exception("audio could not be processed")
-            self._listener.on_problem(error.code, error.message)
-            return True
-
-    async def _process(self, item: Item) -> bool:
         match item:
+            case None:
+                return True
             case AudioBytes():
                 await self._on_audio(item)
             case EndAudio():

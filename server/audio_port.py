@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 
@@ -45,6 +46,9 @@ logger = logging.getLogger(__name__)
 OVERLOAD_EVERY_S = 60.0
 """A file sent unpaced waits all the time; to be told once is enough."""
 
+INTERNAL_ERROR = 1011
+FAREWELL_S = 1.0
+
 SLOW_DECODE_S = 1.0
 SLOW_DECODE_MESSAGE = "Warning: Processing time > 1.0s per chunk"
 NO_SPEECH_MESSAGE = "Warning: No speech detected in audio stream"
@@ -86,10 +90,34 @@ class AudioConnection:
         self._session.attach(self._peer.id, self)
         self._use_default_format()
         self._running = asyncio.create_task(self._actor.run(), name=f"audio {self._peer.id}")
+        reading = asyncio.create_task(self._read(socket), name=f"read {self._peer.id}")
         try:
-            await self._read(socket)
+            await asyncio.wait({reading, self._running}, return_when=asyncio.FIRST_COMPLETED)
+            if self._running.done():
+                await self._give_up(socket, self._running)
         finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
             await self._finish(self._running)
+
+    async def _give_up(self, socket: ServerConnection, running: asyncio.Task[None]) -> None:
+        """The audio side failed: the client is told, and loses the connection, not its words."""
+        error = running.exception()
+        logger.error("audio %s: failed", self._peer.id, exc_info=error)
+        code = error.code if isinstance(error, AudioError) else "internal_error"
+        self._session.broadcast(
+            ErrorEvent(
+                code=code,
+                message=f"this connection's audio cannot be processed any more: {error}; reconnect",
+                fatal=True,
+                session_id=self._session.id,
+                stream_id=self._stream_id(0),
+            )
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await self._peer.outbox.flushed()
+        await socket.close(INTERNAL_ERROR, code)
 
     async def _read(self, socket: ServerConnection) -> None:
         try:
@@ -103,12 +131,10 @@ class AudioConnection:
         self._session.leave(self._peer)
         self._actor.inbox.put_now(EndAudio(done=lambda _: None, last=True))
         try:
-            await running
-        except asyncio.CancelledError:
+            await asyncio.wait({running})
+        finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            raise
-        finally:
             self._session.detach(self._peer.id)
 
     async def _serve_viewer(self, socket: ServerConnection) -> None:

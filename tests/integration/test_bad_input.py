@@ -11,6 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from audio.types import AudioError
+from audio.vad import EnergyDetector
 from tests.support.running_server import Client, run_server
 from tests.support.speech import pcm16, utterances
 
@@ -161,3 +163,26 @@ async def http_get(port: int, path: str) -> bytes:
         return await asyncio.wait_for(reader.read(), 5)
     finally:
         writer.close()
+
+
+async def test_a_failing_voice_detector_is_a_fatal_error_and_not_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: EnergyDetector, _windows: object) -> None:
+        raise AudioError("vad_failed", "the detector broke")
+
+    async with run_server(tmp_path) as server, server.control() as control:
+        await control.until("connected")
+        audio = Client(await connect(f"{server.audio_url}/"))
+        with monkeypatch.context() as broken:
+            broken.setattr(EnergyDetector, "probabilities", fail)
+            await audio.send(pcm16(utterances(1.0)))
+            error = await audio.until("error")
+        assert (error["code"], error["fatal"]) == ("vad_failed", True)
+        assert (await control.until("error"))["code"] == "vad_failed"
+        with pytest.raises(ConnectionClosed) as closed:
+            await audio.until("nothing")
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011
+        async with server.audio() as other:
+            await still_works(other)
