@@ -137,8 +137,9 @@ class Ct2Engine:
         results: list[Any] = self._model.generate(
             mel,
             [self._prompt] * len(features),
-            # CTranslate2 stops after half of it, or what is left of it after the prompt
-            max_length=max(2 * key.new_tokens, key.new_tokens + len(self._prompt)),
+            # CTranslate2 stops after half of it, or after what the prompt leaves of it: its last
+            # token counts as the first step of decoding
+            max_length=max(2 * key.new_tokens, key.new_tokens + len(self._prompt) - 1),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,

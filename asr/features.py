@@ -41,15 +41,12 @@ def context_frames(samples: int, margin_ms: int | None) -> int:
 
 
 def log_mel(transform: Callable[[Samples], Features], samples: Samples, frames: int) -> Features:
-    """Features of 16 kHz audio in a context of `frames`, shape (n_mels, `frames`).
+    """Features of 16 kHz audio followed by digital silence, shape (n_mels, `frames`).
 
-    `transform` is faster-whisper's `FeatureExtractor`. What follows the speech is padded with
-    the feature value 0, as faster-whisper does, so that in the full window both hear the same.
-    (The features of digital silence, about -0.6, are no better there and much worse in a cut
-    context.) Audio beyond the context is cut off.
+    `transform` is faster-whisper's `FeatureExtractor`. The audio is padded and not, as
+    faster-whisper does it, its features: Whisper and the models made from it were trained on
+    padded audio, and in a cut context it makes a difference of 1 to 5 points of CER (Whisper
+    base, loops aside). Audio beyond the context is cut off.
     """
     audio = samples[: frames * HOP_SAMPLES]
-    spoken = transform(audio)[:, : len(audio) // HOP_SAMPLES]
-    features = np.zeros((spoken.shape[0], frames), dtype=np.float32)
-    features[:, : spoken.shape[1]] = spoken
-    return features
+    return transform(np.pad(audio, (0, frames * HOP_SAMPLES - len(audio))))[:, :frames]
