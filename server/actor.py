@@ -227,6 +227,7 @@ class AudioActor:
         await self._all_idle()
 
     async def _set_format(self, audio_format: AudioFormat) -> None:
+        await self._end_audio()  # what was said before is told under the names of its format
         await self._take(await self._in_dsp(lambda: self._intake.set_format(audio_format)))
 
     async def _all_idle(self) -> None:
@@ -275,8 +276,12 @@ class AudioActor:
         self._listener.on_news(index, news)
 
     def _watch_for_speech(self, result: IntakeResult) -> None:
-        blocks = (item for item in result.streams[0] if isinstance(item, PcmBlock))
-        self._quiet_samples += sum(len(block.samples) for block in blocks)
+        if self._intake.mid_speech:
+            return
+        longest = max(result.streams, key=len)
+        self._quiet_samples += sum(
+            len(item.samples) for item in longest if isinstance(item, PcmBlock)
+        )
         if self._quiet_samples > ms_to_samples(NO_SPEECH_NOTICE_MS) and not self._told_no_speech:
             self._told_no_speech = True
             self._listener.on_no_speech()

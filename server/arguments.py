@@ -69,7 +69,7 @@ def _add_flag(
     shown = "" if default in ("", False) else f" (default: {default})"
     text = f"{meta['help']}{shown}".replace("%", "%%")
     if isinstance(default, bool):
-        parser.add_argument(flag, action="store_true", default=None, help=text)
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         return
     choices = meta["choices"] or None
     parser.add_argument(

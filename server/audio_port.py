@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from asr.recogniser import StreamRecogniser
-from asr.types import DecodeResult
 from audio.intake import AudioIntake
 from audio.types import AudioError, AudioFormat, ChannelMode, Encoding, FrontendConfig
 from server import protocol
@@ -30,29 +28,19 @@ from server.inbox import Inbox
 from server.messages import (
     AudioConfigured,
     AudioEndAck,
-    ErrorEvent,
-    FinalTranscription,
-    Notice,
     Pong,
     optional,
 )
 from server.peer import Peer, Role
-from server.presenter import News, Presenter, timestamp
+from server.presenter import timestamp
 from server.protocol import ProtocolError
 from server.registry import Session
+from server.voice import Voice
 
 logger = logging.getLogger(__name__)
 
-OVERLOAD_EVERY_S = 60.0
-"""A file sent unpaced waits all the time; to be told once is enough."""
-
 INTERNAL_ERROR = 1011
 FAREWELL_S = 1.0
-
-SLOW_DECODE_S = 1.0
-SLOW_DECODE_MESSAGE = "Warning: Processing time > 1.0s per chunk"
-NO_SPEECH_MESSAGE = "Warning: No speech detected in audio stream"
-CHANNEL_SPEAKERS = ("agent", "customer")
 
 
 class AudioConnection:
@@ -62,19 +50,22 @@ class AudioConnection:
         self._context = context
         self._session = session
         self._peer = peer
-        self._speaker = speaker
-        self._slow_told = False
-        self._overload_told_s = -math.inf
+        self._voice = Voice(
+            context, session, peer, speaker, lambda: self._actor.audio_format.stream_count
+        )
         self._draining = False
+        self._putting = False
+        self._ends: list[EndAudio] = []
+        """Commanded while a message waits for room; one per stop or shutdown."""
         self._running: asyncio.Task[None] | None = None
         settings = session.settings
         self._actor = AudioActor(
             intake=AudioIntake(settings.frontend(), context.silero),
-            inbox=Inbox[Item](settings.inbox_audio_s, self._on_overload),
+            inbox=Inbox[Item](settings.inbox_audio_s, self._voice.on_overload),
             make_recogniser=self._make_recogniser,
             decoder=context.scheduler,
             dsp=context.dsp,
-            listener=self,
+            listener=self._voice,
             timers=WireTimers(settings.wire_partial_s, settings.wire_final_s),
         )
 
@@ -97,7 +88,9 @@ class AudioConnection:
                 await self._give_up(socket, self._running)
         finally:
             reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            (ended,) = await asyncio.gather(reading, return_exceptions=True)
+            if isinstance(ended, Exception):
+                logger.error("audio %s: reading failed", self._peer.id, exc_info=ended)
             await self._finish(self._running)
 
     async def _give_up(self, socket: ServerConnection, running: asyncio.Task[None]) -> None:
@@ -105,15 +98,7 @@ class AudioConnection:
         error = running.exception()
         logger.error("audio %s: failed", self._peer.id, exc_info=error)
         code = error.code if isinstance(error, AudioError) else "internal_error"
-        self._session.broadcast(
-            ErrorEvent(
-                code=code,
-                message=f"this connection's audio cannot be processed any more: {error}; reconnect",
-                fatal=True,
-                session_id=self._session.id,
-                stream_id=self._stream_id(0),
-            )
-        )
+        self._voice.on_failure(code, error)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 await self._peer.outbox.flushed()
@@ -139,7 +124,7 @@ class AudioConnection:
 
     async def _serve_viewer(self, socket: ServerConnection) -> None:
         async for _ in socket:
-            self._error("forbidden", "a viewer only listens", None)
+            self._voice.error("forbidden", "a viewer only listens")
 
     async def _on_message(self, message: str | bytes) -> None:
         try:
@@ -155,7 +140,7 @@ class AudioConnection:
                     self._on_ping(request)
         except ProtocolError as error:
             self._context.statistics.add("audio_messages_refused")
-            self._error(error.code, error.message, error.request_id)
+            self._voice.error(error.code, error.message, error.request_id)
 
     async def _on_audio(self, data: bytes) -> None:
         if not data or self._draining or not self._session.takes_audio(self._peer.id):
@@ -163,7 +148,12 @@ class AudioConnection:
         seconds = self._actor.audio_s(data)
         self._context.statistics.add("audio_received_s", seconds)
         self._context.statistics.add("audio_received_bytes", len(data))
-        await self._actor.inbox.put(AudioBytes(data), seconds)
+        self._putting = True
+        try:
+            await self._actor.inbox.put(AudioBytes(data), seconds)
+        finally:
+            self._putting = False
+            self._end_behind_audio()
 
     async def _on_audio_end(self, request: protocol.AudioEnd) -> None:
         idle = not self._session.core.is_active(self._peer.id)
@@ -173,7 +163,7 @@ class AudioConnection:
             self._peer.send(
                 AudioEndAck(
                     session_id=self._session.id,
-                    stream_ids=self._stream_ids(),
+                    stream_ids=self._voice.stream_ids(),
                     received_ms=position_samples // 16,
                     status="already_idle" if idle else "success",
                     request_id=optional(request.request_id),
@@ -210,7 +200,7 @@ class AudioConnection:
                     sample_rate=audio_format.sample_rate_hz,
                     channels=audio_format.channels,
                     channel_mode=audio_format.channel_mode.value,
-                    stream_ids=self._stream_ids(),
+                    stream_ids=self._voice.stream_ids(),
                     request_id=optional(request.request_id),
                 )
             )
@@ -219,7 +209,6 @@ class AudioConnection:
 
     def _on_ping(self, request: protocol.Ping) -> None:
         now = timestamp(self._context.wall_clock())
-        self._peer.every_event = True
         self._peer.send(Pong(timestamp=now, request_id=optional(request.request_id)))
 
     def _use_default_format(self) -> None:
@@ -236,7 +225,7 @@ class AudioConnection:
 
     def flush(self) -> None:
         """End what is being said (AudioSource)."""
-        self._actor.inbox.put_now(
+        self._put_end(
             EndAudio(lambda _: self._session.apply(self._session.core.drained(self._peer.id)))
         )
 
@@ -250,95 +239,21 @@ class AudioConnection:
         if self._running is None:
             return
         drained = asyncio.get_running_loop().create_future()
-        self._actor.inbox.put_now(EndAudio(lambda _: drained.set_result(None)))
+        self._put_end(EndAudio(lambda _: drained.set_result(None)))
         # a client that left at the same time has its last item, and the actor ends before ours
         await asyncio.wait({drained, self._running}, return_when=asyncio.FIRST_COMPLETED)
 
-    # -- told by the actor --------------------------------------------------------------------
-
-    def on_news(self, stream_index: int, news: News) -> None:
-        """Broadcast what a stream found."""
-        event = self._presenter(stream_index).event(news)
-        if event is None:
-            return
-        if isinstance(event, FinalTranscription):
-            self._context.statistics.add("finals")
-            self._context.statistics.add("finals_audio_s", event.duration)
-        self._context.statistics.add(f"events_{event.__struct_config__.tag}")
-        self._session.broadcast(event)
-
-    def on_problem(self, code: str, message: str) -> None:
-        """Tell the sender that its audio could not be used as sent."""
-        self._context.statistics.add(f"audio_problems_{code}")
-        self._error(code, message, None)
-
-    def on_decoded(self, result: DecodeResult) -> None:
-        """Warn once per connection when decodes are slow."""
-        if result.decode_s > SLOW_DECODE_S and not self._slow_told:
-            self._slow_told = True
-            logger.warning("%s (%.1f s)", SLOW_DECODE_MESSAGE, result.decode_s)
-            self._notice("slow_processing", SLOW_DECODE_MESSAGE)
-
-    def on_no_speech(self) -> None:
-        """Much audio came and nobody spoke."""
-        logger.warning("%s (%s)", NO_SPEECH_MESSAGE, self._peer.id)
-        self._notice("no_speech", NO_SPEECH_MESSAGE)
-
-    def on_wire_silent(self) -> None:
-        """The wire fell silent in mid-utterance."""
-        logger.info("audio %s: nothing on the wire in mid-utterance; final made", self._peer.id)
-
     # -- helpers ------------------------------------------------------------------------------
 
-    def _stream_id(self, index: int) -> str:
-        return f"{self._peer.id}.{index + 1}"
+    def _put_end(self, end: EndAudio) -> None:
+        """Queue an end behind the audio taken so far, the message that waits for room included."""
+        self._ends.append(end)
+        if not self._putting:
+            self._end_behind_audio()
 
-    def _stream_ids(self) -> list[str]:
-        return [self._stream_id(i) for i in range(self._actor.audio_format.stream_count)]
+    def _end_behind_audio(self) -> None:
+        while self._ends:
+            self._actor.inbox.put_now(self._ends.pop(0))
 
     def _make_recogniser(self, index: int) -> StreamRecogniser:
-        return self._context.recognisers.make(self._stream_id(index))
-
-    def _presenter(self, index: int) -> Presenter:
-        split = self._actor.audio_format.stream_count > 1
-        return Presenter(
-            session_id=self._session.id,
-            stream_id=self._stream_id(index),
-            speaker=CHANNEL_SPEAKERS[index] if split else self._speaker,
-            repo_of=self._context.repo_of,
-            wall_clock=self._context.wall_clock,
-        )
-
-    def _on_overload(self) -> None:
-        self._context.statistics.add("overloads")
-        now_s = self._context.clock()
-        if now_s < self._overload_told_s + OVERLOAD_EVERY_S:
-            return
-        self._overload_told_s = now_s
-        self._error(
-            "overloaded",
-            "the server could not take any audio for 5 s; it waits with the rest and loses "
-            "nothing, but transcripts come late",
-            None,
-        )
-
-    def _notice(self, code: str, message: str) -> None:
-        self._session.broadcast(
-            Notice(
-                level="warning",
-                code=code,
-                message=message,
-                session_id=self._session.id,
-                stream_id=self._stream_id(0),
-            )
-        )
-
-    def _error(self, code: str, message: str, request_id: str | None) -> None:
-        self._peer.send(
-            ErrorEvent(
-                code=code,
-                message=message,
-                session_id=self._session.id,
-                request_id=optional(request_id),
-            )
-        )
+        return self._context.recognisers.make(self._voice.stream_id(index))

@@ -35,6 +35,9 @@ from server.status import server_status, statistics_snapshot
 
 logger = logging.getLogger(__name__)
 
+PRIVATE_SETTINGS = ("models_file", "cache_dir", "log_file")
+"""Paths of the server's machine are nobody else's business."""
+
 
 def connected_event(context: Context, session: Session, peer: Peer) -> Connected:
     """The first event of a connection. `current_model` is the one that really answers."""
@@ -138,7 +141,11 @@ class ControlConnection:
     def _get_config(self, request: protocol.GetConfig) -> None:
         self._peer.send(
             ConfigEvent(
-                settings=dataclasses.asdict(self._session.settings),
+                settings={
+                    name: value
+                    for name, value in dataclasses.asdict(self._session.settings).items()
+                    if name not in PRIVATE_SETTINGS
+                },
                 live=list(SESSION_SETTINGS),
                 request_id=optional(request.request_id),
             )

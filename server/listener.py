@@ -27,6 +27,8 @@ PING_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 1.0
 """A client that does not answer a close must not delay a shutdown."""
 
+CLOSE_LIMIT_S = 1.5
+
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 
 
@@ -58,10 +60,19 @@ class Listener:
         self._draining = True
 
     async def close(self, code: int, reason: str) -> None:
-        """Close every connection with a code and wait for every handler."""
+        """Close every connection with a code and wait for every handler.
+
+        A client that reads nothing blocks its own close: after `CLOSE_LIMIT_S` it is cut off.
+        """
         for server in self._servers:
             server.close(close_connections=True, code=code, reason=reason)
-        await asyncio.gather(*(server.wait_closed() for server in self._servers))
+        closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
+        _, late = await asyncio.wait(closed, timeout=CLOSE_LIMIT_S)
+        if late:
+            for server in self._servers:
+                for connection in server.connections:
+                    connection.transport.abort()
+            await asyncio.wait(late, timeout=CLOSE_LIMIT_S)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from server.messages import (
     ErrorEvent,
     Event,
     FinalTranscription,
+    Pong,
     RealtimeTranscription,
 )
 from server.outbox import Outbox
@@ -32,8 +33,8 @@ class Role(Enum):
 class Peer:
     """A connection's identity, what it wants to hear, and its outbox.
 
-    An audio connection hears only transcripts and errors (what a minimal client expects) until
-    it opts in to every event.
+    An audio connection hears only transcripts and errors (what a minimal client expects), and
+    pongs to its own pings, until it opts in to every event.
     """
 
     def __init__(self, peer_id: str, port: Port, role: Role, every_event: bool) -> None:
@@ -47,7 +48,7 @@ class Peer:
         """Whether this event is for this connection."""
         if self.every_event:
             return True
-        return isinstance(event, RealtimeTranscription | FinalTranscription | ErrorEvent)
+        return isinstance(event, RealtimeTranscription | FinalTranscription | ErrorEvent | Pong)
 
     def send(self, event: Event) -> None:
         """Queue an event if it is wanted."""

@@ -97,7 +97,8 @@ class Settings:
     )
     gpu_memory_fraction: float = _set(
         0.8,
-        "part of the GPU's memory that models may need together (a rule of admission)",
+        "part of the GPU's memory that models may need together (a rule of admission; "
+        "not in force yet)",
         low=0.1,
         high=1.0,
     )

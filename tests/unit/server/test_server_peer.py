@@ -75,9 +75,9 @@ ALL: list[Event] = [
     partial(1, 1, "other"),
     final(1),
     ErrorEvent(code="bad_json", message="m"),
+    Pong(timestamp="t"),
     RecordingStateEvent(state="idle", session_id="default"),
     SpeechStartedEvent(session_id="default", stream_id="a1.1", utterance_id=1, at_ms=0),
-    Pong(timestamp="t"),
 ]
 
 
@@ -95,9 +95,9 @@ async def heard_by(peer: Peer, events: list[Event]) -> list[dict[str, object]]:
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("port", "every_event", "count"),
-    [(Port.AUDIO, False, 3), (Port.AUDIO, True, 6), (Port.CONTROL, False, 6)],
+    [(Port.AUDIO, False, 4), (Port.AUDIO, True, 6), (Port.CONTROL, False, 6)],
 )
-async def test_a_minimal_audio_client_hears_transcripts_and_errors_only(
+async def test_a_minimal_audio_client_hears_transcripts_errors_and_its_pongs_only(
     port: Port, every_event: bool, count: int
 ) -> None:
     peer = Peer("p1", port, Role.SPEAKER, every_event)

@@ -1,0 +1,143 @@
+"""What one audio connection's streams have to say, and to whom."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+from asr.types import DecodeResult
+from server.context import Context
+from server.messages import ErrorEvent, FinalTranscription, Notice, optional
+from server.peer import Peer
+from server.presenter import News, Presenter
+from server.registry import Session
+
+logger = logging.getLogger(__name__)
+
+OVERLOAD_EVERY_S = 60.0
+"""A file sent unpaced waits all the time; to be told once is enough."""
+
+SLOW_DECODE_S = 1.0
+SLOW_DECODE_MESSAGE = "Warning: Processing time > 1.0s per chunk"
+NO_SPEECH_MESSAGE = "Warning: No speech detected in audio stream"
+CHANNEL_SPEAKERS = ("agent", "customer")
+
+
+class Voice:
+    """Tells the session what the actor finds, and the sender what is wrong with its audio.
+
+    `streams` gives the number of streams of the format in force.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        session: Session,
+        peer: Peer,
+        speaker: str | None,
+        streams: Callable[[], int],
+    ) -> None:
+        self._context = context
+        self._session = session
+        self._peer = peer
+        self._speaker = speaker
+        self._streams = streams
+        self._slow_told = False
+        self._overload_told_s = -math.inf
+
+    def stream_id(self, index: int) -> str:
+        """The name of one of the connection's streams."""
+        return f"{self._peer.id}.{index + 1}"
+
+    def stream_ids(self) -> list[str]:
+        """The names of the streams of the format in force."""
+        return [self.stream_id(index) for index in range(self._streams())]
+
+    def on_news(self, stream_index: int, news: News) -> None:
+        """Broadcast what a stream found."""
+        event = self._presenter(stream_index).event(news)
+        if event is None:
+            return
+        if isinstance(event, FinalTranscription):
+            self._context.statistics.add("finals")
+            self._context.statistics.add("finals_audio_s", event.duration)
+        self._context.statistics.add(f"events_{event.__struct_config__.tag}")
+        self._session.broadcast(event)
+
+    def on_problem(self, code: str, message: str) -> None:
+        """Tell the sender that its audio could not be used as sent."""
+        self._context.statistics.add(f"audio_problems_{code}")
+        self.error(code, message)
+
+    def on_decoded(self, result: DecodeResult) -> None:
+        """Warn once per connection when decodes are slow."""
+        if result.decode_s > SLOW_DECODE_S and not self._slow_told:
+            self._slow_told = True
+            logger.warning("%s (%.1f s)", SLOW_DECODE_MESSAGE, result.decode_s)
+            self._notice("slow_processing", SLOW_DECODE_MESSAGE)
+
+    def on_no_speech(self) -> None:
+        """Much audio came and nobody spoke."""
+        logger.warning("%s (%s)", NO_SPEECH_MESSAGE, self._peer.id)
+        self._notice("no_speech", NO_SPEECH_MESSAGE)
+
+    def on_wire_silent(self) -> None:
+        """The wire fell silent in mid-utterance."""
+        logger.info("audio %s: nothing on the wire in mid-utterance; final made", self._peer.id)
+
+    def on_overload(self) -> None:
+        """The inbox could take nothing for seconds."""
+        self._context.statistics.add("overloads")
+        now_s = self._context.clock()
+        if now_s < self._overload_told_s + OVERLOAD_EVERY_S:
+            return
+        self._overload_told_s = now_s
+        self.error(
+            "overloaded",
+            "the server could not take any audio for 5 s; it waits with the rest and loses "
+            "nothing, but transcripts come late",
+        )
+
+    def on_failure(self, code: str, error: BaseException | None) -> None:
+        """The audio side failed for good."""
+        self._session.broadcast(
+            ErrorEvent(
+                code=code,
+                message=f"this connection's audio cannot be processed any more: {error}; reconnect",
+                fatal=True,
+                session_id=self._session.id,
+                stream_id=self.stream_id(0),
+            )
+        )
+
+    def error(self, code: str, message: str, request_id: str | None = None) -> None:
+        """Tell the sender of an error."""
+        self._peer.send(
+            ErrorEvent(
+                code=code,
+                message=message,
+                session_id=self._session.id,
+                request_id=optional(request_id),
+            )
+        )
+
+    def _notice(self, code: str, message: str) -> None:
+        self._session.broadcast(
+            Notice(
+                level="warning",
+                code=code,
+                message=message,
+                session_id=self._session.id,
+                stream_id=self.stream_id(0),
+            )
+        )
+
+    def _presenter(self, index: int) -> Presenter:
+        return Presenter(
+            session_id=self._session.id,
+            stream_id=self.stream_id(index),
+            speaker=CHANNEL_SPEAKERS[index] if self._streams() > 1 else self._speaker,
+            repo_of=self._context.repo_of,
+            wall_clock=self._context.wall_clock,
+        )
