@@ -30,6 +30,7 @@ from server.engines import (
 )
 from server.http import Page
 from server.listener import Listener
+from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
 from server.registry import SessionRegistry
 from server.settings import Settings
@@ -112,18 +113,12 @@ class App:
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
         stack.callback(dsp.shutdown, wait=True, cancel_futures=True)
         scheduler = Scheduler(dsp=dsp, clock=time.monotonic)
-        factory = self._make_models(settings, machine)
-        models = ModelManager(
-            catalogue=catalogue,
-            engine_factory=factory,
-            locate=factory.locate,
-            host=scheduler,
-            clock=time.monotonic,
-        )
+        models = self._make_manager(catalogue, machine, scheduler)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
-        tasks = TaskSet()
+        tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
         stack.push_async_callback(tasks.close)
+        tasks.spawn(loop_lag.run(), name="loop lag")
         loop = asyncio.get_running_loop()
         context = Context(
             settings=settings,
@@ -136,6 +131,7 @@ class App:
             statistics=ServerStatistics(),
             tasks=tasks,
             ports=self.ports,
+            loop_lag=loop_lag,
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
@@ -144,6 +140,18 @@ class App:
             logger.info(CPU_MESSAGE)
             context.notices.append(CPU_MESSAGE)
         return context
+
+    def _make_manager(
+        self, catalogue: Catalogue, machine: Machine, scheduler: Scheduler
+    ) -> ModelManager:
+        source = self._make_models(self._settings, machine)
+        return ModelManager(
+            catalogue=catalogue,
+            engine_factory=source,
+            locate=source.locate,
+            host=scheduler,
+            clock=time.monotonic,
+        )
 
     async def _load_first_model(self, context: Context) -> None:
         """Load the wanted model, or else the embedded one; say which one answers and why."""

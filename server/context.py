@@ -11,6 +11,7 @@ from itertools import count
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.loop_lag import LoopLag
 from server.messages import Limits
 from server.registry import SessionRegistry
 from server.settings import Settings
@@ -41,6 +42,7 @@ class Context:
     statistics: ServerStatistics
     tasks: TaskSet
     ports: Ports
+    loop_lag: LoopLag
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
