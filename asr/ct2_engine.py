@@ -7,7 +7,9 @@ that faster-whisper would use.
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,6 +122,7 @@ class Ct2Engine:
                 raise EngineError("unload_failed", f"{self.info.model_id} is still busy")
             time.sleep(0.01)
             self._model.unload_model()
+        _return_freed_memory()
 
     def _generate(self, features: list[Features], key: _Key) -> list[Any]:
         # generate() encodes by itself what has n_mels rows. Encoder output would be taken for mel
@@ -173,6 +176,14 @@ def _token_limit(request: DecodeRequest, frames: int) -> int:
 def _features(prepared: Prepared) -> Features:
     assert isinstance(prepared.features, np.ndarray)
     return prepared.features
+
+
+def _return_freed_memory() -> None:
+    """Have glibc give freed weights back to the system; by itself it keeps most of them."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)
 
 
 def _engine_error(error: Exception, code: str) -> EngineError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 from faster_whisper import WhisperModel
 
@@ -245,6 +247,16 @@ def test_closing_waits_for_a_decode_and_ends_decoding(model_dir: Path, clips: li
     with pytest.raises(EngineError, match="unloaded") as caught:
         engine.decode(batch)
     assert caught.value.code == "decode_failed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is given back explicitly on Linux")
+def test_closing_gives_the_memory_back(model_dir: Path) -> None:
+    process = psutil.Process()
+    engine = load(model_dir)
+    decode(engine, silence(1.0), CUT)
+    loaded = process.memory_info().rss
+    engine.close()
+    assert loaded - process.memory_info().rss > 60_000_000
 
 
 def test_what_cannot_be_loaded_is_an_error(model_dir: Path, tmp_path: Path) -> None:
