@@ -16,6 +16,12 @@ FRAMES_PER_S = SAMPLE_RATE_HZ // HOP_SAMPLES
 FULL_FRAMES = 3_000
 """Whisper's window: 30 s."""
 
+WINDOW_SAMPLES = 400
+"""What one frame is made of."""
+
+QUIETEST = -10.0
+"""Decades; the extractor takes nothing for quieter."""
+
 BUCKET_FRAMES = 100
 """Contexts are whole seconds, so that utterances of about one length share a batch.
 
@@ -40,13 +46,19 @@ def context_frames(samples: int, margin_ms: int | None) -> int:
     return min(FULL_FRAMES, BUCKET_FRAMES * buckets)
 
 
-def log_mel(transform: Callable[[Samples], Features], samples: Samples, frames: int) -> Features:
+def log_mel(transform: Callable[..., Features], samples: Samples, frames: int) -> Features:
     """Features of 16 kHz audio followed by digital silence, shape (n_mels, `frames`).
 
     `transform` is faster-whisper's `FeatureExtractor`. The audio is padded and not, as
     faster-whisper does it, its features: Whisper and the models made from it were trained on
     padded audio, and in a cut context it makes a difference of 1 to 5 points of CER (Whisper
-    base, loops aside). Audio beyond the context is cut off.
+    base, loops aside). Silence is not transformed, its features are known: the floor that the
+    extractor sets 8 decades below the loudest. Audio beyond the context is cut off.
     """
     audio = samples[: frames * HOP_SAMPLES]
-    return transform(np.pad(audio, (0, frames * HOP_SAMPLES - len(audio))))[:, :frames]
+    tail = WINDOW_SAMPLES + -len(audio) % HOP_SAMPLES  # after it every window is silent
+    spoken = transform(np.pad(audio, (0, tail)), padding=0)[:, :frames]
+    floor = max(QUIETEST, float(spoken.max()) * 4.0 - 4.0 - 8.0)
+    features = np.full((len(spoken), frames), (floor + 4.0) / 4.0, dtype=np.float32)
+    features[:, : spoken.shape[1]] = spoken
+    return features
