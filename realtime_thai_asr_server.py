@@ -13,7 +13,7 @@ from asr.catalogue import CatalogueError
 from asr.engine import EngineError
 from asr.models import ModelError
 from server.app import App
-from server.arguments import read_settings
+from server.arguments import read_settings, unknown_variables
 from server.listener import ListenError
 from server.logs import set_up_logging
 from server.settings import SettingError, Settings
@@ -27,7 +27,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Run the server; the exit status is 0 after a clean stop, 1 if it cannot run, 2 for usage."""
+    """Run it; the exit status is 0 after a clean stop, 1 if it cannot run, 2 for usage."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
@@ -36,6 +36,8 @@ def main() -> int:
         sys.stderr.write(f"Error: {error}\n")
         return 2
     set_up_logging(settings.log_level, settings.log_file)
+    for name in unknown_variables(os.environ):
+        logging.warning("no setting is called %s: it has no effect", name)
     try:
         asyncio.run(serve(settings))
     except (CatalogueError, EngineError, ListenError, ModelError) as error:

@@ -159,7 +159,7 @@ class ModelManager:
             async with asyncio.timeout(grace_s):
                 await asyncio.gather(*leaving)
         except (TimeoutError, EngineError) as error:
-            logger.error("a model was not unloaded: %s", error or "it is still busy")
+            logger.error("a model was not unloaded: %s", str(error) or "it is still busy")
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     # -- loading ------------------------------------------------------------------------------

@@ -11,6 +11,9 @@ from server.peer import Role
 PATHS = ("/", "/ws/control", "/ws/audio")
 """Both ports take all of them: a proxy forwards the path it was given."""
 
+QUERY = ("session", "role", "speaker", "events")
+"""A misspelt name is refused: `?sesion=x` must not end in the session that all share."""
+
 DEFAULT_SESSION = "default"
 _NAME = re.compile(r"[\w\u0e00-\u0e7f.\-]{1,64}")
 """Thai vowels above and below and tone marks are not among the letters of `re`."""
@@ -39,6 +42,9 @@ def parse_address(target: str) -> Address | None:
     if path not in PATHS:
         return None
     query = {name: values[-1] for name, values in parse_qs(query_text).items()}
+    unknown = query.keys() - QUERY
+    if unknown:
+        raise AddressError(f"no such query: {min(unknown)[:40]!r}; there are {', '.join(QUERY)}")
     role = query.get("role", Role.SPEAKER.value)
     if role not in {r.value for r in Role}:
         raise AddressError(f"role is speaker or viewer, not {role[:40]!r}")

@@ -74,6 +74,7 @@ class App:
         async with AsyncExitStack() as stack:
             context = await self._make_context(stack)
             listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
+            listener.check()
             await self._load_first_model(context)
             await listener.open()
             self._greet(context)
@@ -172,12 +173,11 @@ class App:
             if error.code != "model_not_on_disk":
                 logger.error("Error: %s", error.message)
                 context.notices.append(f"Error: {error.message}")
+                why = f"{wanted.id} could not be loaded"
+            else:
+                why = f"{wanted.id} is not on this machine yet (README: A better model)"
         await models.load(fallback.id)
-        notice = (
-            f"{fallback.id} answers: {wanted.id} could not be loaded or is not on this machine's "
-            f"disk yet. The Thai of {fallback.id} is poor; the README says how to get a better "
-            "model."
-        )
+        notice = f"{fallback.id} answers, and its Thai is poor: {why}"
         logger.warning(notice)
         context.notices.append(notice)
 

@@ -43,9 +43,26 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     for field in dataclasses.fields(Settings):
         text = environment.get(ENV_PREFIX + field.name.upper())
         if text is not None:
-            changes[field.name] = parse(field.name, text)
+            changes[field.name] = _from_variable(field.name, text)
     changes |= {name: value for name, value in given.items() if value is not None}
     return Settings().changed(changes)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Names that look like a setting's variable and are none: misspelt, perhaps."""
+    known = {"CONFIG", *(name.upper() for name in Settings.names())}
+    return sorted(
+        name
+        for name in environment
+        if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX) not in known
+    )
+
+
+def _from_variable(name: str, text: str) -> object:
+    try:
+        return parse(name, text)
+    except SettingError as error:
+        raise SettingError(ENV_PREFIX + name.upper(), error.problem) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,4 +106,7 @@ def _from_file(path: Path) -> dict[str, object]:
         raise SettingError("config", f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:  # not UTF-8, not TOML, or a number too long to read
         raise SettingError("config", f"{path}: {error}") from error
-    return {name: check(name, value) for name, value in table.items()}
+    try:
+        return {name: check(name, value) for name, value in table.items()}
+    except SettingError as error:
+        raise SettingError(f"{path}, {error.name}", error.problem) from error

@@ -143,7 +143,10 @@ class AudioConnection:
             self._voice.error(error.code, error.message, error.request_id)
 
     async def _on_audio(self, data: bytes) -> None:
-        if not data or self._draining or not self._session.takes_audio(self._peer.id):
+        if self._draining:
+            self._voice.on_late_audio()
+            return
+        if not data or not self._session.takes_audio(self._peer.id):
             return
         seconds = self._actor.audio_s(data)
         self._context.statistics.add("audio_received_s", seconds)
@@ -186,8 +189,8 @@ class AudioConnection:
         except ValueError as error:
             raise ProtocolError(
                 "bad_encoding",
-                f"{error}; encoding is one of {', '.join(e.value for e in Encoding)}, "
-                "channel_mode mix or split",
+                f"encoding is one of {', '.join(e.value for e in Encoding)}, channel_mode mix or "
+                f"split; not {request.encoding[:40]!r}, {request.channel_mode[:40]!r}",
                 request.request_id,
             ) from error
         self._peer.every_event = True

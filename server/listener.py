@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import secrets
+import socket
 from collections.abc import Awaitable, Callable
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -36,6 +38,16 @@ class ListenError(Exception):
     """A port cannot be opened. The message says what to do."""
 
 
+def _listen_error(port: Port, number: int, host: str, error: OSError) -> ListenError:
+    reason = error.strerror or str(error)
+    advice = "Check --host."
+    if error.errno == errno.EADDRINUSE:
+        advice = f"Is another server running? Choose another with --{port.value}-port."
+    elif error.errno == errno.EACCES:
+        advice = f"Ports below 1024 are reserved; choose another with --{port.value}-port."
+    return ListenError(f"cannot open {port.value} port {number} on {host}: {reason}. {advice}")
+
+
 class Listener:
     """Both ports. `open` binds, `close` ends every connection."""
 
@@ -44,6 +56,25 @@ class Listener:
         self._servers: list[Server] = []
         self._draining = False
         self._page = page
+
+    def check(self) -> None:
+        """See whether both ports are free, before anything slow. Raises ListenError."""
+        settings = self._context.settings
+        if settings.control_port == settings.audio_port != 0:
+            raise ListenError(
+                f"control and audio port are both {settings.audio_port}; give one of them another "
+                "number"
+            )
+        for port, number in (
+            (Port.CONTROL, settings.control_port),
+            (Port.AUDIO, settings.audio_port),
+        ):
+            host = self.hosts[0]
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                socket.create_server((host, number), family=family).close()
+            except OSError as error:
+                raise _listen_error(port, number, host, error) from error
 
     async def open(self) -> None:
         """Bind both ports and set `context.ports`. Raises ListenError."""
@@ -106,36 +137,33 @@ class Listener:
                 if position > 0:
                     logger.info("not listening on %s: %s", host, error.strerror)
                     continue
-                raise ListenError(
-                    f"cannot open {port.value} port {number} on {host}: {error.strerror or error}. "
-                    f"Is another server running? Choose another with --{port.value}-port."
-                ) from error
+                raise _listen_error(port, number, host, error) from error
             self._servers.append(server)
             number = server.sockets[0].getsockname()[1]
         return number
 
     def _handler(self, port: Port) -> Callable[[ServerConnection], Awaitable[None]]:
-        async def handle(socket: ServerConnection) -> None:
-            assert socket.request is not None
-            address = parse_address(socket.request.path)
+        async def handle(connection: ServerConnection) -> None:
+            assert connection.request is not None
+            address = parse_address(connection.request.path)
             assert address is not None  # HttpDoor let nothing else through
-            await self._serve(port, address, socket)
+            await self._serve(port, address, connection)
 
         return handle
 
-    async def _serve(self, port: Port, address: Address, socket: ServerConnection) -> None:
+    async def _serve(self, port: Port, address: Address, connection: ServerConnection) -> None:
         context = self._context
         peer = Peer(context.next_id(port.value[0]), port, address.role, address.every_event)
         session = context.registry.enter(self._session_id(address))
         session.join(peer)
         context.statistics.add(f"connections_{port.value}")
         logger.info("%s %s: joined session %s", port.value, peer.id, session.id)
-        sender = asyncio.create_task(peer.outbox.run(socket), name=f"send {peer.id}")
+        sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         try:
             if port is Port.CONTROL:
-                await ControlConnection(context, session, peer).serve(socket)
+                await ControlConnection(context, session, peer).serve(connection)
             else:
-                await AudioConnection(context, session, peer, address.speaker).serve(socket)
+                await AudioConnection(context, session, peer, address.speaker).serve(connection)
         except ConnectionClosed as closed:
             logger.info("%s %s: connection lost (%s)", port.value, peer.id, closed)
         finally:

@@ -245,7 +245,10 @@ class ErrorEvent(Event, frozen=True, kw_only=True, tag="error"):
 
 
 class ServerShutdown(Event, frozen=True, kw_only=True, tag="server_shutdown"):
-    """The server drains: what was said becomes finals, then the connection closes with 1001."""
+    """The server drains: audio is taken no more, what was said becomes finals for up to `grace_s`.
+
+    Then the connection closes with 1001.
+    """
 
     grace_s: float
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
+from msgspec import UNSET
+
 from server.messages import (
+    AudioEndAck,
     ErrorEvent,
     Event,
     FinalTranscription,
@@ -34,7 +37,7 @@ class Peer:
     """A connection's identity, what it wants to hear, and its outbox.
 
     An audio connection hears only transcripts and errors (what a minimal client expects), and
-    pongs to its own pings, until it opts in to every event.
+    the answers that it asked for with a ping or a `request_id`, until it opts in to every event.
     """
 
     def __init__(self, peer_id: str, port: Port, role: Role, every_event: bool) -> None:
@@ -48,6 +51,8 @@ class Peer:
         """Whether this event is for this connection."""
         if self.every_event:
             return True
+        if isinstance(event, AudioEndAck):
+            return event.request_id is not UNSET
         return isinstance(event, RealtimeTranscription | FinalTranscription | ErrorEvent | Pong)
 
     def send(self, event: Event) -> None:

@@ -29,6 +29,7 @@ class SettingError(ValueError):
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
+        self.problem = message
 
 
 def _set(
@@ -200,7 +201,7 @@ class Settings:
     wire_final_s: float = _set(
         2.0, "nothing on the wire in mid-utterance: its final after this", low=0.2, high=600.0
     )
-    drain_s: float = _set(6.0, "longest wait for finals at shutdown", low=0.0, high=600.0)
+    drain_s: float = _set(5.0, "longest wait for finals at shutdown", low=0.0, high=600.0)
 
     def frontend(self) -> FrontendConfig:
         """What these settings mean for a stream's front end."""

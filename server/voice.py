@@ -44,6 +44,7 @@ class Voice:
         self._speaker = speaker
         self._streams = streams
         self._slow_told = False
+        self._late_told = False
         self._overload_told_s = -math.inf
 
     def stream_id(self, index: int) -> str:
@@ -98,6 +99,12 @@ class Voice:
             "the server could not take any audio for 5 s; it waits with the rest and loses "
             "nothing, but transcripts come late",
         )
+
+    def on_late_audio(self) -> None:
+        """Audio came after the server said that it shuts down (told once)."""
+        if not self._late_told:
+            self._late_told = True
+            self.error("shutting_down", "the server shuts down: this audio is not taken")
 
     def on_failure(self, code: str, error: BaseException | None) -> None:
         """The audio side failed for good."""

@@ -24,8 +24,13 @@ def test_no_endpoint(target: str) -> None:
 
 
 def test_every_part_of_a_query() -> None:
-    target = "/?session=room-1.a_b&role=viewer&speaker=Agent&events=all&colour=red"
+    target = "/?session=room-1.a_b&role=viewer&speaker=Agent&events=all"
     assert parse_address(target) == Address("room-1.a_b", Role.VIEWER, "Agent", every_event=True)
+
+
+def test_a_misspelt_name_is_refused() -> None:
+    with pytest.raises(AddressError, match="no such query: 'sesion'"):
+        parse_address("/?sesion=secret")
 
 
 def test_values_that_say_nothing_are_as_if_left_out() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.arguments import read_settings
+from server.arguments import read_settings, unknown_variables
 from server.settings import SettingError, Settings
 
 FLAGS = [row for row in dataclasses.fields(Settings) if row.metadata["flag"]]
@@ -105,13 +105,14 @@ def test_help_names_every_flag_with_its_default_and_choices(
         ("drain_s = nan", "drain_s: takes 0.0 to 600.0"),
         ("model = 1979-05-27", "model: takes text"),
         ("[server]\nmodel = 'x'", "server: no such setting"),
-        ("model = ", "config: .*server.toml"),
-        ("chunk_size = " + "9" * 5_000, "config: .*server.toml"),
+        ("model = ", "config: "),
+        ("chunk_size = " + "9" * 5_000, "config: "),
     ],
 )
 def test_a_bad_file_names_the_setting_or_itself(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(SettingError, match=f"^{message}"):
+    with pytest.raises(SettingError, match=rf"{message}") as caught:
         read_settings(["--config", config_file(tmp_path, text)], {})
+    assert "server.toml" in str(caught.value)
 
 
 def test_a_file_that_is_missing_or_no_text_names_itself(tmp_path: Path) -> None:
@@ -124,8 +125,15 @@ def test_a_file_that_is_missing_or_no_text_names_itself(tmp_path: Path) -> None:
 
 
 def test_a_bad_variable_names_its_setting() -> None:
-    with pytest.raises(SettingError, match=r"^audio_port: takes a whole number, not 'eight'"):
+    with pytest.raises(
+        SettingError, match=r"^THAI_ASR_AUDIO_PORT: takes a whole number, not 'eight'"
+    ):
         read_settings([], {"THAI_ASR_AUDIO_PORT": "eight"})
+
+
+def test_misspelt_variables_are_found() -> None:
+    environment = {"THAI_ASR_MODLE": "x", "THAI_ASR_MODEL": "x", "THAI_ASR_CONFIG": "f", "PATH": ""}
+    assert unknown_variables(environment) == ["THAI_ASR_MODLE"]
 
 
 def test_a_flag_out_of_bounds_names_its_setting() -> None:
