@@ -26,6 +26,8 @@ class Addresses:
 
     control: str
     audio: str | None
+    control_is_derived: bool = False
+    """The user gave the audio address alone."""
 
 
 def resolve(audio_url: str | None, control_url: str | None) -> Addresses:
@@ -43,8 +45,10 @@ def resolve(audio_url: str | None, control_url: str | None) -> Addresses:
         return Addresses(DEFAULT_CONTROL_URL, DEFAULT_AUDIO_URL)
     parts = _split(audio_url)
     if parts.path == AUDIO_PATH:
-        return Addresses(urlunsplit(parts._replace(path=CONTROL_PATH)), audio_url)
-    return Addresses(urlunsplit(_with_port(parts, port_of(audio_url) - 1)), audio_url)
+        control = parts._replace(path=CONTROL_PATH)
+    else:
+        control = _with_port(parts, port_of(audio_url) - 1)
+    return Addresses(urlunsplit(control), audio_url, control_is_derived=True)
 
 
 def audio_beside(control_url: str, audio_port: int) -> str:
@@ -72,6 +76,31 @@ def port_of(url: str) -> int:
 def is_loopback(url: str) -> bool:
     """Whether the server is on this machine."""
     return _split(url).hostname in LOOPBACK_HOSTS
+
+
+def control_wanted(addresses: Addresses) -> str:
+    """For the user whose control address is none: which option names what, what was tried."""
+    if not addresses.control_is_derived:
+        return f"--control-url is the control port (default: {DEFAULT_CONTROL_URL})."
+    return (
+        f"--url is the audio port (default: {DEFAULT_AUDIO_URL}). From {addresses.audio} the "
+        f"control port was taken to be {addresses.control}; --control-url names another."
+    )
+
+
+def what_to_do(addresses: Addresses) -> str:
+    """For the user when there is no server at these addresses."""
+    if addresses.control_is_derived:
+        return (
+            f"{control_wanted(addresses)}\nMake sure the server is running "
+            "(python realtime_thai_asr_server.py), check firewall settings and the server's log."
+        )
+    control = port_of(addresses.control)
+    audio = control + 1 if addresses.audio is None else port_of(addresses.audio)
+    return (
+        f"Make sure the server is running on ports {control} and {audio} "
+        "(python realtime_thai_asr_server.py), check firewall settings and the server's log."
+    )
 
 
 def _split(url: str) -> SplitResult:

@@ -39,7 +39,7 @@ from server.messages import (
 
 NOTHING_LOST = "overloaded"
 """The one error that only delays: the server waits with the audio and takes it later."""
-NO_USE_GOING_ON = frozenset({"not_recording", "forbidden", "shutting_down"})
+NO_USE_GOING_ON = frozenset({"not_recording", "forbidden"})
 
 
 class Exit(IntEnum):
@@ -65,7 +65,7 @@ Ctrl-C sends audio_end, waits for the last final and ends; pressed twice, it end
 
 exit status:
   {Exit.OK}    done (a microphone ended by Ctrl-C is done)
-  {Exit.FAILED}    the server reported an error, or the connection was lost
+  {Exit.FAILED}    the server reported an error or shut down, or the connection was lost
   {Exit.USAGE}    bad arguments
   {Exit.NO_SERVER}    cannot connect
   {Exit.NO_MICROPHONE}    no microphone
@@ -220,6 +220,7 @@ class _Conversation:
         self.failed = False
         """The server reported an error."""
         self._told_overloaded = False
+        self._shutdown = asyncio.Event()
         self._connection = connection
         self._view = view
 
@@ -254,12 +255,17 @@ class _Conversation:
         """Send; a failure of the source comes back, so that what it gave still becomes text."""
         sending = asyncio.create_task(self._send(source), name="send blocks")
         stopping = asyncio.create_task(stop.wait(), name="wait for Ctrl-C")
+        draining = asyncio.create_task(self._shutdown.wait(), name="wait for a shutdown")
+        tasks = (sending, stopping, draining)
         try:
-            await asyncio.wait((sending, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            sending.cancel()
-            stopping.cancel()
-            await asyncio.gather(sending, stopping, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if sending.cancelled() and not stop.is_set():
+            self.failed = True
+            self._view.note(f"Error: the rest of {source.name} was not recognised.")
         failure = None if sending.cancelled() else sending.exception()
         if failure is None or isinstance(failure, SourceError):
             return failure
@@ -286,6 +292,7 @@ class _Conversation:
                 self._on_error(event)
             case ServerShutdown():
                 self._view.note(f"The server is shutting down, within {event.grace_s:.0f} s.")
+                self._shutdown.set()
 
     def _on_error(self, event: ErrorEvent) -> None:
         if event.stream_id is not UNSET and event.utterance_id is not UNSET:
@@ -296,7 +303,9 @@ class _Conversation:
             self._told_overloaded = True
             return
         self.failed = True
-        if event.fatal or event.code in NO_USE_GOING_ON:
+        if event.code == "shutting_down" and not event.fatal:
+            self._shutdown.set()  # finals of what was taken before still come
+        elif event.fatal or event.code in NO_USE_GOING_ON:
             raise RequestFailedError(event.code, event.message)
         self._view.note(f"Error: {event.message} ({event.code})")
 

@@ -21,7 +21,14 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from client.addresses import Addresses, audio_beside, is_loopback, port_of, with_query
+from client.addresses import (
+    Addresses,
+    audio_beside,
+    control_wanted,
+    is_loopback,
+    what_to_do,
+    with_query,
+)
 from client.events import BadEventError, EventQueue, parse_event
 from server import protocol
 from server.messages import (
@@ -270,45 +277,43 @@ async def connect(
 
 async def _open(stack: AsyncExitStack, addresses: Addresses, url: str) -> ClientConnection:
     try:
-        return await stack.enter_async_context(
-            open_websocket(
-                url,
-                open_timeout=OPEN_LIMIT_S,
-                ping_timeout=PING_TIMEOUT_S,
-                compression=None,
-                proxy=None if is_loopback(url) else True,
-            )
+        socket = await open_websocket(
+            url,
+            open_timeout=OPEN_LIMIT_S,
+            ping_timeout=PING_TIMEOUT_S,
+            compression=None,
+            proxy=None if is_loopback(url) else True,
         )
     except InvalidStatus as refused:
         body = (refused.response.body or b"").decode(errors="replace").strip()
         status = refused.response.status_code
         raise ConnectError(f"{url} answered HTTP {status}: {body}") from refused
     except (OSError, InvalidHandshake, TimeoutError) as error:
-        raise ConnectError(f"{url}: {error or 'no answer'}\n{_what_to_do(addresses)}") from error
+        reason = str(error) or "no answer"
+        raise ConnectError(f"{url}: {reason}\n{what_to_do(addresses)}") from error
+    stack.push_async_callback(socket.close)  # as a context, it would close with 1011 on an error
+    return socket
 
 
 async def _greeting(control: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
     try:
         async with asyncio.timeout(limit_s):
             event = parse_event(await control.recv())
-    except (BadEventError, ConnectionClosed, TimeoutError) as error:
-        raise ConnectError(f"{addresses.control} is not a control port: {error}") from error
+    except TimeoutError as error:
+        silent = f"{addresses.control} did not greet in {limit_s:g} s; is it the audio port?"
+        raise ConnectError(f"{silent}\n{control_wanted(addresses)}") from error
+    except (BadEventError, ConnectionClosed) as error:
+        reason = str(error) or type(error).__name__
+        other = f"{addresses.control} is not a control port: {reason}"
+        raise ConnectError(f"{other}\n{control_wanted(addresses)}") from error
     if not isinstance(event, Connected):
-        raise ConnectError(f"{addresses.control} did not greet; is it the audio port?")
+        other = f"{addresses.control} did not greet; is it the audio port?"
+        raise ConnectError(f"{other}\n{control_wanted(addresses)}")
     return event
 
 
 def _window_bytes(sample_rate_hz: int, channels: int) -> int:
     return round(WINDOW_S * sample_rate_hz) * channels * SAMPLE_BYTES
-
-
-def _what_to_do(addresses: Addresses) -> str:
-    control = port_of(addresses.control)
-    audio = control + 1 if addresses.audio is None else port_of(addresses.audio)
-    return (
-        f"Make sure the server is running on ports {control} and {audio} "
-        "(python realtime_thai_asr_server.py), check firewall settings and the server's log."
-    )
 
 
 def _comes_on_audio(event: Event) -> bool:

@@ -17,16 +17,16 @@ from client.addresses import (
     ("audio", "control", "expected"),
     [
         (None, None, Addresses("ws://localhost:8765", "ws://localhost:8766")),
-        ("ws://box:9001", None, Addresses("ws://box:9000", "ws://box:9001")),
+        ("ws://box:9001", None, Addresses("ws://box:9000", "ws://box:9001", True)),
         (None, "ws://box:9000", Addresses("ws://box:9000", None)),
         ("ws://a:1", "ws://b:2", Addresses("ws://b:2", "ws://a:1")),
         (
             "wss://asr.example/ws/audio",
             None,
-            Addresses("wss://asr.example/ws/control", "wss://asr.example/ws/audio"),
+            Addresses("wss://asr.example/ws/control", "wss://asr.example/ws/audio", True),
         ),
-        ("ws://[::1]:8766", None, Addresses("ws://[::1]:8765", "ws://[::1]:8766")),
-        ("ws://u:p@box:9001", None, Addresses("ws://u:p@box:9000", "ws://u:p@box:9001")),
+        ("ws://[::1]:8766", None, Addresses("ws://[::1]:8765", "ws://[::1]:8766", True)),
+        ("ws://u:p@box:9001", None, Addresses("ws://u:p@box:9000", "ws://u:p@box:9001", True)),
     ],
 )
 def test_what_the_user_left_out_is_filled_in(

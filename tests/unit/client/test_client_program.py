@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from server import protocol
-from server.messages import ErrorEvent
+from server.messages import ErrorEvent, ServerShutdown
 from server.peer import Port
 from tests.support.audio_signals import pcm16, tone, wav_bytes
 from tests.support.fake_server import STREAM_ID, FakeServer, final, partial
@@ -212,6 +212,34 @@ async def test_recording_stopped_by_another_client_ends_the_stream(
     status, _, err = await client.result()
     assert status == 1
     assert "recording was stopped" in err
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_shutdown_ends_the_sending_and_what_is_missing_is_told(
+    server: FakeServer, long_file: Path, late: bool
+) -> None:
+    not_taken = ErrorEvent(code="shutting_down", message="this audio is not taken")
+    server.before_ack = [*([not_taken] if late else []), final("ก่อนปิด")]
+    client = await Client.start(server, "--file", long_file)
+    await server.until(lambda: len(server.frames) >= 3)
+    server.say(ServerShutdown(grace_s=5.0))
+    status, out, err = await client.result()
+    assert (status, out) == (1, "ก่อนปิด\n")
+    assert f"Error: the rest of {ascii(str(long_file))[1:-1]} was not recognised" in err
+    assert len(server.audio) < 5 * 32_000
+
+
+@pytest.mark.asyncio
+async def test_a_shutdown_after_the_last_audio_is_no_failure(
+    server: FakeServer, speech_file: Path
+) -> None:
+    server.before_ack = [ServerShutdown(grace_s=5.0), final("ครบ")]
+    client = await Client.start(server, "--file", speech_file, "--fast")
+    status, out, err = await client.result()
+    assert (status, out) == (0, "ครบ\n")
+    assert "shutting down" in err
+    assert "not recognised" not in err
 
 
 @pytest.mark.asyncio

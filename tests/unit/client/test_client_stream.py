@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.server import ServerConnection
 
-from client.addresses import Addresses
+from client.addresses import Addresses, resolve
 from client.stream import (
     AsrConnection,
     ClientError,
@@ -147,9 +147,44 @@ async def test_a_refused_name_comes_with_the_server_s_reason(server: FakeServer)
 
 @pytest.mark.asyncio
 async def test_the_audio_port_is_no_control_port(server: FakeServer) -> None:
-    with pytest.raises(ConnectError, match="is not a control port"):
+    with pytest.raises(ConnectError, match=r"did not greet in 0\.01 s; is it the audio port"):
         async with connect(Addresses(server.audio_url, server.audio_url), greeting_limit_s=0.01):
             pass
+
+
+@pytest.mark.asyncio
+async def test_an_audio_address_that_leads_nowhere_is_told_with_what_was_tried() -> None:
+    addresses = resolve("ws://localhost:2", None)
+    with pytest.raises(ConnectError) as raised:
+        async with connect(addresses):
+            pass
+    told = str(raised.value)
+    assert "--url is the audio port (default: ws://localhost:8766)" in told
+    assert "From ws://localhost:2 the control port was taken to be ws://localhost:1;" in told
+
+
+class CloseCodes(FakeServer):
+    """Remembers how its clients left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes: list[int | None] = []
+
+    async def _serve(self, port: Port, socket: ServerConnection) -> None:
+        await super()._serve(port, socket)
+        async with self.arrived:
+            self.codes.append(socket.close_code)
+            self.arrived.notify_all()
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_fails_says_goodbye_like_any_other() -> None:
+    async with CloseCodes() as server:
+        with pytest.raises(ValueError, match="of the client"):
+            async with connect(both(server)):
+                raise ValueError("a failure of the client")
+        await server.until(lambda: len(server.codes) == 2)
+    assert server.codes == [1000, 1000]
 
 
 class SlowServer(FakeServer):
