@@ -152,7 +152,8 @@ class ModelManager:
             if not answer.done():
                 answer.set_exception(_failure(model_id, "shutting_down", "the server shuts down"))
         self._answers.clear()
-        await asyncio.gather(*self._retiring.values(), return_exceptions=True)
+        if self._retiring:
+            await asyncio.wait(self._retiring.values(), timeout=grace_s)
         self._current_id = None
         leaving = [self._retire(name, self._loaded.pop(name)) for name in tuple(self._loaded)]
         try:
@@ -218,6 +219,9 @@ class ModelManager:
         try:
             self._machine.warming()
             await loop.run_in_executor(self._thread, warm_up, engine)
+        except asyncio.CancelledError:  # at the end: nobody waits for what the thread still does
+            self._thread.submit(engine.close)
+            raise
         except BaseException:
             await loop.run_in_executor(self._thread, engine.close)
             raise

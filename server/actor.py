@@ -62,9 +62,9 @@ class SetFormat:
 
 @dataclass(frozen=True, slots=True)
 class SetFrontend:
-    """New front-end settings, for the audio that follows."""
+    """New front-end settings, for the audio that follows; `take` gives the latest."""
 
-    config: FrontendConfig
+    take: Callable[[], FrontendConfig]
 
 
 Item: TypeAlias = AudioBytes | EndAudio | SetFormat | SetFrontend
@@ -183,7 +183,8 @@ class AudioActor:
                 await self._set_format(item.audio_format)
                 item.done()
             case SetFrontend():
-                await self._in_dsp(lambda: self._intake.set_config(item.config))
+                config = item.take()
+                await self._in_dsp(lambda: self._intake.set_config(config))
         return True
 
     async def _next_item(self) -> Item | None:
@@ -218,9 +219,20 @@ class AudioActor:
         # the messages are one byte stream: a sender of tiny ones costs no thread hop each
         behind = self.inbox.get_audio_behind()
         data = b"".join(item.data for item in (first, *behind) if isinstance(item, AudioBytes))
-        await self._take(await self._in_dsp(lambda: self._intake.push(data)))
-        while any(r.pending_finals >= MAX_PENDING_FINALS for r in self._recognisers):
-            await self._one_settled()
+        while data:
+            size = self._slice_bytes()
+            piece, data = data[:size], data[size:]
+            await self._push(piece)
+            while any(r.pending_finals >= MAX_PENDING_FINALS for r in self._recognisers):
+                await self._one_settled()
+
+    async def _push(self, piece: bytes) -> None:
+        await self._take(await self._in_dsp(lambda: self._intake.push(piece)))
+
+    def _slice_bytes(self) -> int:
+        """A second of audio in the format in force: one job must not hold a DSP thread longer."""
+        form = self._intake.audio_format
+        return form.sample_rate_hz * form.channels * form.encoding.sample_bytes
 
     async def _end_audio(self) -> None:
         await self._take(await self._in_dsp(self._intake.flush))

@@ -8,16 +8,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from asr.catalogue import Catalogue, load_catalogue
 from asr.models import ModelError, ModelManager
 from asr.scheduler import Scheduler
 from asr.types import ModelSpec
+from audio.denoise import SpectralGateDenoiser
+from audio.types import NoiseReduction
 from audio.vad import SileroModel
 from server.context import Context, Ports
 from server.engines import (
@@ -43,6 +46,7 @@ logger = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
+FEATURE_THREADS = 2
 FORCED_EXIT_STATUS = 130
 
 SAME_STOP_S = 0.5
@@ -75,7 +79,8 @@ class App:
             context = await self._make_context(stack)
             listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
             listener.check()
-            await self._load_first_model(context)
+            if not await self._unless_stopped(self._load_first_model(context)):
+                return
             await listener.open()
             self._greet(context)
             self.ready.set()
@@ -105,6 +110,19 @@ class App:
             except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do something slow; False if the server was stopped before it was done."""
+        working = asyncio.create_task(work, name="first model")
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if working.done():
+            working.result()
+            return True
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return False
+
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
         settings = self._settings
@@ -112,8 +130,11 @@ class App:
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count)
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
-        stack.callback(dsp.shutdown, wait=True, cancel_futures=True)
-        scheduler = Scheduler(dsp=dsp, clock=time.monotonic)
+        stack.callback(dsp.shutdown, wait=False, cancel_futures=True)
+        # features have threads of their own: the front end of one must not delay all decodes
+        features = ThreadPoolExecutor(FEATURE_THREADS, thread_name_prefix="features")
+        stack.callback(features.shutdown, wait=False, cancel_futures=True)
+        scheduler = Scheduler(dsp=features, clock=time.monotonic)
         models = self._make_manager(catalogue, machine, scheduler)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
@@ -121,6 +142,8 @@ class App:
         stack.push_async_callback(tasks.close)
         tasks.spawn(loop_lag.run(), name="loop lag")
         loop = asyncio.get_running_loop()
+        if settings.noise_reduction != NoiseReduction.OFF.value:
+            await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
         context = Context(
             settings=settings,
             registry=SessionRegistry(settings, time.monotonic),

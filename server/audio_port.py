@@ -39,6 +39,8 @@ from server.voice import Voice
 
 logger = logging.getLogger(__name__)
 
+FRAMES_BETWEEN_YIELDS = 16
+
 INTERNAL_ERROR = 1011
 FAREWELL_S = 1.0
 
@@ -54,6 +56,8 @@ class AudioConnection:
             context, session, peer, speaker, lambda: self._actor.audio_format.stream_count
         )
         self._draining = False
+        self._messages = 0
+        self._new_frontend: FrontendConfig | None = None
         self._putting = False
         self._ends: list[EndAudio] = []
         """Commanded while a message waits for room; one per stop or shutdown."""
@@ -108,8 +112,11 @@ class AudioConnection:
         try:
             async for message in socket:
                 await self._on_message(message)
+                self._messages += 1
+                if isinstance(message, str) or self._messages % FRAMES_BETWEEN_YIELDS == 0:
+                    await asyncio.sleep(0)  # frames that have come already must not hold the loop
         except ConnectionClosed as closed:
-            logger.info("audio %s: connection lost (%s)", self._peer.id, closed)
+            logger.info("audio %s: connection lost (%r)", self._peer.id, str(closed))
 
     async def _finish(self, running: asyncio.Task[None]) -> None:
         """The client is gone: what it said still becomes finals for the others."""
@@ -125,6 +132,7 @@ class AudioConnection:
     async def _serve_viewer(self, socket: ServerConnection) -> None:
         async for _ in socket:
             self._voice.error("forbidden", "a viewer only listens")
+            await asyncio.sleep(0)
 
     async def _on_message(self, message: str | bytes) -> None:
         try:
@@ -234,7 +242,15 @@ class AudioConnection:
 
     def set_frontend(self, config: FrontendConfig) -> None:
         """Use other front-end settings for the audio that follows (AudioSource)."""
-        self._actor.inbox.put_now(SetFrontend(config))
+        waiting = self._new_frontend is not None
+        self._new_frontend = config
+        if not waiting:  # one command, however often settings change before it is reached
+            self._actor.inbox.put_now(SetFrontend(self._take_frontend))
+
+    def _take_frontend(self) -> FrontendConfig:
+        config, self._new_frontend = self._new_frontend, None
+        assert config is not None
+        return config
 
     async def drain(self) -> None:
         """Take no more audio, and wait until every final so far is out (AudioSource)."""

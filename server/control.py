@@ -35,6 +35,8 @@ from server.status import server_status, statistics_snapshot
 
 logger = logging.getLogger(__name__)
 
+MAX_PENDING_LOADS = 4
+
 PRIVATE_SETTINGS = ("models_file", "cache_dir", "log_file")
 """Paths of the server's machine are nobody else's business."""
 
@@ -64,6 +66,8 @@ class ControlConnection:
         self._context = context
         self._session = session
         self._peer = peer
+        self._loads: set[asyncio.Task[None]] = set()
+        """Asked for here and not answered yet; the application owns them."""
 
     async def serve(self, socket: ServerConnection) -> None:
         """Answer requests until the client is gone."""
@@ -123,9 +127,16 @@ class ControlConnection:
                 f"no model {request.model_id[:60]!r} in the catalogue; there are: {known}",
                 request.request_id,
             )
-        self._context.tasks.spawn(
-            load_model(self._context, request.model_id, self._peer, request.request_id),
-            name=f"load {request.model_id}",
+        self._loads = {task for task in self._loads if not task.done()}
+        if len(self._loads) >= MAX_PENDING_LOADS:
+            raise ProtocolError(
+                "busy", "this connection waits for other models already", request.request_id
+            )
+        self._loads.add(
+            self._context.tasks.spawn(
+                load_model(self._context, request.model_id, self._peer, request.request_id),
+                name=f"load {request.model_id}",
+            )
         )
 
     def _get_models(self, request: protocol.GetModels) -> None:

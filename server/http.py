@@ -69,7 +69,7 @@ class HttpDoor:
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         """`process_request` of websockets: None lets the handshake go on."""
-        if "websocket" in request.headers.get("Upgrade", "").lower():
+        if any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
             return self._refusal(connection, request)
         path = request.path.partition("?")[0]
         if path == "/healthz":

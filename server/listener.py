@@ -165,7 +165,7 @@ class Listener:
             else:
                 await AudioConnection(context, session, peer, address.speaker).serve(connection)
         except ConnectionClosed as closed:
-            logger.info("%s %s: connection lost (%s)", port.value, peer.id, closed)
+            logger.info("%s %s: connection lost (%r)", port.value, peer.id, str(closed))
         finally:
             session.leave(peer)
             context.registry.release(session)

@@ -141,7 +141,7 @@ class SpeechStartedEvent(Event, frozen=True, kw_only=True, tag="speech_started")
 
 
 class SpeechEndedEvent(Event, frozen=True, kw_only=True, tag="speech_ended"):
-    """An utterance ended; its final follows (opt-in)."""
+    """An utterance ended (opt-in). Its final follows, unless nobody spoke after all."""
 
     session_id: str
     stream_id: str

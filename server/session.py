@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 QUIET_S = 0.5
 LONGEST_FLUSH_S = 5.0
 
+MAX_STOP_ANSWERS = 16
+"""Stops answered one by one by the `idle` they wait for; that of further ones is the same event."""
+
 
 class RecordingState(Enum):
     """Whether a session takes audio."""
@@ -187,7 +190,8 @@ class SessionCore:
             for source in self._sources.values():
                 source.armed = False
             return [Announce(self.state, "already_idle", request_id)]
-        self._stop_requests.append(request_id)
+        if request_id not in self._stop_requests and len(self._stop_requests) < MAX_STOP_ANSWERS:
+            self._stop_requests.append(request_id)
         for source in self._sources.values():
             source.join_stop(now_s)
         if self.state is RecordingState.FLUSHING:
