@@ -191,5 +191,5 @@ def mulaw(samples: np.ndarray) -> bytes:
 
 def test_helpers_are_sound(thai_eval_dir: Path) -> None:
     samples: Samples = np.zeros(1_600, dtype=np.float32)
-    assert len(looped(samples)) == 200 * 1_600
+    assert len(looped(samples)) == LOOP_S * 16_000
     assert mulaw(np.array([0, 32767, -32768], dtype=np.int16)) == b"\xff\x80\x00"
