@@ -202,7 +202,7 @@ async def load_model(
                 request_id=optional(request_id),
             )
         )
-    context.registry.tell_control(loaded, but=asker)
+    context.registry.tell_of_model(loaded, but=asker)
 
 
 def _model_info(listing: ModelListing, current: bool) -> ModelInfo:

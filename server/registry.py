@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from audio.types import FrontendConfig
-from server.messages import ErrorEvent, Event, Notice, RecordingStateEvent, optional
+from server.messages import ErrorEvent, Event, ModelLoaded, RecordingStateEvent, optional
 from server.peer import Peer, Port
 from server.protocol import encode
 from server.session import Announce, Flush, Refused, SessionCore, SessionEffect
@@ -167,6 +167,7 @@ class SessionRegistry:
         self._settings = settings
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        self._told_model: str | None = None
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -197,11 +198,13 @@ class SessionRegistry:
                 if peer.port is Port.CONTROL and peer is not but:
                     peer.send_encoded(event, text)
 
+    def tell_of_model(self, event: ModelLoaded, but: Peer | None) -> None:
+        """Tell the others of a new model: once, however many asked for it."""
+        if event.model_id != self._told_model:
+            self._told_model = event.model_id
+            self.tell_control(event, but)
+
     def tell_everyone(self, event: Event) -> None:
         """Say something to every connection that wants to hear it."""
         for session in self._sessions.values():
             session.broadcast(event)
-
-    def notice(self, level: str, code: str, message: str) -> None:
-        """Tell every control connection something that a person should know."""
-        self.tell_control(Notice(level=level, code=code, message=message))

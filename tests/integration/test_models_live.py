@@ -100,3 +100,25 @@ async def test_a_slow_model_slows_the_sender_and_loses_nothing(tmp_path: Path) -
         gate.set()
         await audio.ask({"type": "audio_end"}, "audio_end_ack")
         assert [final["utterance_id"] for final in audio.finals()] == list(range(1, 13))
+
+
+async def test_a_flood_of_loads_is_refused_and_others_hear_of_the_model_once(
+    tmp_path: Path,
+) -> None:
+    gate = threading.Event()
+
+    def make(spec: ModelSpec) -> Engine:
+        if spec.id == "second":
+            assert gate.wait(20)
+        return ScriptedEngine(spec.id)
+
+    async with run_server(tmp_path, ScriptedModels(make)) as server:
+        async with server.control() as flood, server.control("?session=other") as other:
+            await other.until("connected")
+            for _ in range(50):
+                await flood.send({"type": "load_model", "model_id": "second"})
+            assert (await flood.until("error"))["code"] == "busy"
+            gate.set()
+            await other.until("model_loaded")
+            await other.ask({"type": "ping"}, "pong")
+            assert sum(event["type"] == "model_loaded" for event in other.events) == 1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
-from tests.support.running_server import run_server
+from asr.engine import Engine
+from asr.scripted_engine import ScriptedEngine
+from asr.types import ModelSpec
+from tests.support.running_server import ScriptedModels, run_server
 from tests.support.speech import pcm16, utterances
 
 
@@ -69,3 +73,33 @@ async def test_much_audio_without_speech_is_said(tmp_path: Path) -> None:
                 await audio.send(bytes(32_000))
             notice = await control.until("notice")
         assert notice["message"] == "Warning: No speech detected in audio stream"
+
+
+async def test_a_flood_of_stops_or_settings_closes_nobody(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def make(spec: ModelSpec) -> Engine:
+        return ScriptedEngine(spec.id, gate=gate)
+
+    gate.set()  # the first model warms up
+    async with (
+        run_server(tmp_path, ScriptedModels(make)) as server,
+        server.control() as flood,
+        server.control("?role=viewer") as viewer,
+        server.audio() as audio,
+    ):
+        gate.clear()
+        await audio.send(pcm16(utterances(1.0)))
+        await audio.until("speech_ended")
+        for number in range(400):
+            await flood.send({"type": "stop_recording", "request_id": str(number)})
+            settings = {"pre_roll_ms": 100 + number}
+            await flood.send({"type": "update_config", "settings": settings})
+            await flood.until("config_updated")
+            await viewer.until("config_updated")
+        gate.set()
+        assert (await audio.until("final_transcription"))["text"]
+        await viewer.until("final_transcription")
+        idle = await viewer.until("recording_state", lambda e: e["state"] == "idle")
+        assert idle["request_id"] == "0"
+        assert (await viewer.ask({"type": "ping"}, "pong"))["type"] == "pong"
