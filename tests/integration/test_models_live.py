@@ -112,13 +112,16 @@ async def test_a_flood_of_loads_is_refused_and_others_hear_of_the_model_once(
             assert gate.wait(20)
         return ScriptedEngine(spec.id)
 
-    async with run_server(tmp_path, ScriptedModels(make)) as server:
-        async with server.control() as flood, server.control("?session=other") as other:
-            await other.until("connected")
-            for _ in range(50):
-                await flood.send({"type": "load_model", "model_id": "second"})
-            assert (await flood.until("error"))["code"] == "busy"
-            gate.set()
-            await other.until("model_loaded")
-            await other.ask({"type": "ping"}, "pong")
-            assert sum(event["type"] == "model_loaded" for event in other.events) == 1
+    async with (
+        run_server(tmp_path, ScriptedModels(make)) as server,
+        server.control() as flood,
+        server.control("?session=other") as other,
+    ):
+        await other.until("connected")
+        for _ in range(50):
+            await flood.send({"type": "load_model", "model_id": "second"})
+        assert (await flood.until("error"))["code"] == "busy"
+        gate.set()
+        await other.until("model_loaded")
+        await other.ask({"type": "ping"}, "pong")
+        assert sum(event["type"] == "model_loaded" for event in other.events) == 1
