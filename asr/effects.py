@@ -60,7 +60,8 @@ class PartialText:
 class FinalText:
     """Terminal: the utterance's text. Empty text comes with a `reason`.
 
-    `silent` finals (nothing was said and no partial was shown) are bookkeeping, not news.
+    `silent` finals (nothing was said and no partial was shown) are bookkeeping, and news only to
+    those who heard the `QuickFinal` that this one `revises`.
     """
 
     utterance_id: int
@@ -74,6 +75,14 @@ class FinalText:
     model_id: str
     reason: str | None
     silent: bool
+    revises: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuickFinal:
+    """Not terminal: the final as it would be now, while the utterance is decoded once more."""
+
+    so_far: FinalText
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +96,12 @@ class DecodeProblem:
 
 
 Effect: TypeAlias = (
-    Submit | Retire | SpeechBegan | SpeechOver | PartialText | FinalText | DecodeProblem
+    Submit
+    | Retire
+    | SpeechBegan
+    | SpeechOver
+    | PartialText
+    | QuickFinal
+    | FinalText
+    | DecodeProblem
 )

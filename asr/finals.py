@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
+from itertools import takewhile
 
-from asr.effects import DecodeProblem, FinalText
+from asr.effects import DecodeProblem, FinalText, QuickFinal
+from asr.quality import Attempt, QualityGate
+from asr.types import DecodeOptions, DecodeResult
 from asr.utterance import Utterance, UtteranceState, confidence_of
 
 
+def take_attempt(
+    utterance: Utterance, result: DecodeResult, gate: QualityGate
+) -> DecodeOptions | None:
+    """Judge a decode of an ended utterance: the options of the next, None where it is enough."""
+    request = result.request
+    verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+    attempt = Attempt(request.options, result.hypothesis, verdict)
+    utterance.attempts.append((attempt, result))
+    return utterance.tuning.policy.next([made for made, _ in utterance.attempts])
+
+
 def conclude(utterance: Utterance) -> FinalText:
-    """The final of an ended utterance whose policy wants no further decode."""
+    """The final of an ended utterance by its decodes so far."""
     assert utterance.end_sample is not None
     assert utterance.end_reason is not None
     outcome = utterance.tuning.policy.best([made for made, _ in utterance.attempts])
@@ -31,6 +45,7 @@ def conclude(utterance: Utterance) -> FinalText:
         model_id=chosen.request.model_id,
         reason=outcome.reason or (None if text else "no_speech"),
         silent=not text and not utterance.shown,
+        revises=utterance.quick_told,
     )
 
 
@@ -55,6 +70,22 @@ class OrderedFinals:
         """An utterance ended; it will be settled once."""
         utterance.become(UtteranceState.FINALISING)
         self._waiting.append(utterance)
+
+    def quick(self, utterance: Utterance) -> list[QuickFinal]:
+        """Its text before a further decode, once, where there is any.
+
+        It is left out where nothing has been told of an earlier utterance: text keeps its order.
+        """
+        earlier = takewhile(lambda waiting: waiting is not utterance, self._waiting)
+        if utterance.quick_told or not all(waiting.quick_told for waiting in earlier):
+            return []
+        final = conclude(utterance)
+        text = utterance.own_text(final.text)
+        if not text:
+            return []
+        utterance.quick_told = True
+        utterance.latest_text = final.text
+        return [QuickFinal(replace(final, text=text))]
 
     def settle(
         self, utterance: Utterance, terminal: FinalText | DecodeProblem

@@ -21,8 +21,8 @@ from asr.effects import (
     SpeechOver,
     Submit,
 )
-from asr.finals import OrderedFinals, conclude
-from asr.quality import Attempt, QualityGate, VerdictKind
+from asr.finals import OrderedFinals, conclude, take_attempt
+from asr.quality import QualityGate, VerdictKind
 from asr.requests import RequestMaker
 from asr.types import (
     DecodeFailed,
@@ -289,15 +289,11 @@ class StreamRecogniser:
         if utterance.state is UtteranceState.OPEN:
             utterance.early_result = result
             return []
-        request = result.request
-        verdict = self._gate.judge(result.hypothesis, request.audio_s, request.audio_s)
-        attempt = Attempt(request.options, result.hypothesis, verdict)
-        utterance.attempts.append((attempt, result))
-        options = utterance.tuning.policy.next([made for made, _ in utterance.attempts])
+        options = take_attempt(utterance, result, self._gate)
         if options is not None:
-            again = self._requests.again(request, options, now_s)
+            again = self._requests.again(result.request, options, now_s)
             utterance.final_request = again
-            return [Submit(again)]
+            return [*self._finals.quick(utterance), Submit(again)]
         return list(self._finals.settle(utterance, conclude(utterance)))
 
     def _fail(self, utterance: Utterance, outcome: DecodeOutcome) -> list[Effect]:

@@ -78,6 +78,8 @@ class Utterance:
     end_reason: EndReason | None = None
     paused: bool = False
     shown: bool = False
+    quick_told: bool = False
+    """Its text was told once as a `QuickFinal`."""
     partial_request: DecodeRequest | None = None
     partial_end_sample: int = 0
     final_request: DecodeRequest | None = None

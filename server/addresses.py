@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from server.peer import Role
+from server.peer import Finals, Role
 
 PATHS = ("/", "/ws/control", "/ws/audio")
 """Both ports take all of them: a proxy forwards the path it was given."""
 
-QUERY = ("session", "role", "speaker", "events")
+QUERY = ("session", "role", "speaker", "events", "finals")
 """A misspelt name is refused: `?sesion=x` must not end in the session that all share."""
 
 DEFAULT_SESSION = "default"
@@ -31,12 +31,13 @@ class Address:
     role: Role = Role.SPEAKER
     speaker: str | None = None
     every_event: bool = False
+    finals: Finals = Finals.SINGLE
 
 
 def parse_address(target: str) -> Address | None:
     """The address of a request target, None for a path that is no endpoint.
 
-    Raises AddressError for a bad session, speaker, role or events value.
+    Raises AddressError for a bad session, speaker, role, events or finals value.
     """
     path, _, query_text = target.partition("?")
     if path not in PATHS:
@@ -51,11 +52,15 @@ def parse_address(target: str) -> Address | None:
     events = query.get("events", "basic")
     if events not in {"basic", "all"}:
         raise AddressError(f"events is basic or all, not {events[:40]!r}")
+    finals = query.get("finals", Finals.SINGLE.value)
+    if finals not in {f.value for f in Finals}:
+        raise AddressError(f"finals is single or revised, not {finals[:40]!r}")
     return Address(
         session=_name("session", query.get("session")),
         role=Role(role),
         speaker=_name("speaker", query.get("speaker")),
         every_event=events == "all",
+        finals=Finals(finals),
     )
 
 

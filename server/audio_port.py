@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 
+from msgspec import UNSET
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
@@ -31,7 +32,7 @@ from server.messages import (
     Pong,
     optional,
 )
-from server.peer import Peer, Role
+from server.peer import Finals, Peer, Role
 from server.presenter import timestamp
 from server.protocol import ProtocolError
 from server.registry import Session
@@ -202,6 +203,8 @@ class AudioConnection:
                 request.request_id,
             ) from error
         self._peer.every_event = True
+        if request.finals is not UNSET:
+            self._peer.finals = Finals(request.finals)
         self._session.core.configured(self._peer.id)
 
         def done() -> None:
@@ -212,6 +215,7 @@ class AudioConnection:
                     channels=audio_format.channels,
                     channel_mode=audio_format.channel_mode.value,
                     stream_ids=self._voice.stream_ids(),
+                    finals=self._peer.finals.value,
                     request_id=optional(request.request_id),
                 )
             )

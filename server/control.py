@@ -56,6 +56,7 @@ def connected_event(context: Context, session: Session, peer: Peer) -> Connected
         chunk_size=settings.chunk_size,
         channels=settings.channels,
         audio_format=settings.audio_format,
+        finals=peer.finals.value,
     )
 
 

@@ -153,7 +153,13 @@ class Listener:
 
     async def _serve(self, port: Port, address: Address, connection: ServerConnection) -> None:
         context = self._context
-        peer = Peer(context.next_id(port.value[0]), port, address.role, address.every_event)
+        peer = Peer(
+            context.next_id(port.value[0]),
+            port,
+            address.role,
+            address.every_event,
+            address.finals,
+        )
         session = context.registry.enter(self._session_id(address))
         session.join(peer)
         context.statistics.add(f"connections_{port.value}")

@@ -45,6 +45,7 @@ class Connected(Event, frozen=True, kw_only=True, tag="connected"):
     chunk_size: int
     channels: int
     audio_format: str
+    finals: str = "single"
     stream_ids: list[str] | UnsetType = UNSET
 
 
@@ -109,7 +110,12 @@ class RealtimeTranscription(Event, frozen=True, kw_only=True, tag="realtime_tran
 
 
 class FinalTranscription(Event, frozen=True, kw_only=True, tag="final_transcription"):
-    """The one final of an utterance. `reason` says why `text` is empty, if it is."""
+    """The one final of an utterance. `reason` says why `text` is empty, if it is.
+
+    Clients that asked for revised finals, and no others, also get one with `provisional` true
+    when a better decode of the utterance follows (as the final, with a higher `revision`), and one
+    with `provisional` false when that decode found no speech and nothing else had been shown.
+    """
 
     text: str
     duration: float
@@ -129,6 +135,7 @@ class FinalTranscription(Event, frozen=True, kw_only=True, tag="final_transcript
     confidence: float
     end_reason: str
     reason: Opt = UNSET
+    provisional: bool | UnsetType = UNSET
 
 
 class SpeechStartedEvent(Event, frozen=True, kw_only=True, tag="speech_started"):
@@ -158,6 +165,7 @@ class AudioConfigured(Event, frozen=True, kw_only=True, tag="audio_configured"):
     channels: int
     channel_mode: str
     stream_ids: list[str]
+    finals: str = "single"
     request_id: Opt = UNSET
 
 

@@ -53,9 +53,9 @@ class _Entry:
 class Outbox:
     """Encoded events in order. `put` never waits.
 
-    Bound: 256 events or 1 Mi characters. Overflow: an event with a key (a partial) replaces the
-    waiting one of that key, or is left out when there is no room; when events without a key
-    (finals, errors, answers) fill the outbox, the connection is closed with 1013.
+    Bound: 256 events or 1 Mi characters. Overflow: an event with a key (a partial, a provisional
+    final) replaces the waiting one of that key, or is left out when there is no room; when events
+    without a key (finals, errors, answers) fill the outbox, the connection is closed with 1013.
     """
 
     def __init__(self, close_s: float = CLOSE_S) -> None:
@@ -94,7 +94,7 @@ class Outbox:
         self._wake.set()
 
     def supersede(self, key: str) -> None:
-        """A final is about to be queued: a waiting partial of that key says nothing new."""
+        """A final is about to be queued: a waiting event of that key says nothing new."""
         waiting = self._keyed.pop(key, None)
         if waiting is not None:
             self._entries.remove(waiting)

@@ -33,6 +33,15 @@ class Role(Enum):
     """Hears everything, sends nothing that changes anything."""
 
 
+class Finals(Enum):
+    """Which finals a connection hears."""
+
+    SINGLE = "single"
+    """One of each utterance."""
+    REVISED = "revised"
+    """Also the provisional one of an utterance that is decoded again."""
+
+
 class Peer:
     """A connection's identity, what it wants to hear, and its outbox.
 
@@ -40,15 +49,25 @@ class Peer:
     the answers that it asked for with a ping or a `request_id`, until it opts in to every event.
     """
 
-    def __init__(self, peer_id: str, port: Port, role: Role, every_event: bool) -> None:
+    def __init__(
+        self,
+        peer_id: str,
+        port: Port,
+        role: Role,
+        every_event: bool,
+        finals: Finals = Finals.SINGLE,
+    ) -> None:
         self.id = peer_id
         self.port = port
         self.role = role
         self.every_event = every_event or port is Port.CONTROL
+        self.finals = finals
         self.outbox = Outbox()
 
     def wants(self, event: Event) -> bool:
         """Whether this event is for this connection."""
+        if isinstance(event, FinalTranscription) and event.provisional is not UNSET:
+            return self.finals is Finals.REVISED
         if self.every_event:
             return True
         if isinstance(event, AudioEndAck):
@@ -64,12 +83,16 @@ class Peer:
         if not self.wants(event):
             return
         if isinstance(event, RealtimeTranscription):
-            self.outbox.put(text, _partial_key(event.stream_id, event.utterance_id))
+            self.outbox.put(text, _unsettled_key(event))
             return
+        key = None
         if isinstance(event, FinalTranscription):
-            self.outbox.supersede(_partial_key(event.stream_id, event.utterance_id))
-        self.outbox.put(text)
+            unsettled = _unsettled_key(event)
+            self.outbox.supersede(unsettled)
+            key = unsettled if event.provisional is True else None
+        self.outbox.put(text, key)
 
 
-def _partial_key(stream_id: str, utterance_id: int) -> str:
-    return f"{stream_id}/{utterance_id}"
+def _unsettled_key(event: RealtimeTranscription | FinalTranscription) -> str:
+    """Of what an utterance's final replaces."""
+    return f"{event.stream_id}/{event.utterance_id}"

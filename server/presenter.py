@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from asr.effects import (
     DecodeProblem,
     FinalText,
     PartialText,
+    QuickFinal,
     SpeechBegan,
     SpeechOver,
 )
@@ -27,7 +28,7 @@ from server.messages import (
     optional,
 )
 
-News = SpeechBegan | SpeechOver | PartialText | FinalText | DecodeProblem
+News = SpeechBegan | SpeechOver | PartialText | QuickFinal | FinalText | DecodeProblem
 
 
 def timestamp(moment: datetime) -> str:
@@ -52,7 +53,9 @@ class Presenter:
             case PartialText():
                 return self._partial(effect)
             case FinalText():
-                return None if effect.silent else self._final(effect)
+                return self._concluded(effect)
+            case QuickFinal():
+                return self._final(effect.so_far, provisional=True)
             case SpeechBegan():
                 return SpeechStartedEvent(
                     session_id=self.session_id,
@@ -86,7 +89,12 @@ class Presenter:
             model_id=partial.model_id,
         )
 
-    def _final(self, final: FinalText) -> FinalTranscription:
+    def _concluded(self, final: FinalText) -> FinalTranscription | None:
+        if not final.silent:
+            return self._final(final)
+        return self._final(final, provisional=False) if final.revises else None
+
+    def _final(self, final: FinalText, provisional: bool | UnsetType = UNSET) -> FinalTranscription:
         duration_s = (final.end_sample - final.start_sample) / SAMPLE_RATE_HZ
         decode_s = max(final.decode_s, 0.001)
         return FinalTranscription(
@@ -107,6 +115,7 @@ class Presenter:
             confidence=final.confidence,
             end_reason=final.end_reason.value,
             reason=optional(final.reason),
+            provisional=provisional,
         )
 
     def _problem(self, problem: DecodeProblem) -> ErrorEvent:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from server.messages import Event, JsonScalar
 
@@ -83,12 +83,16 @@ class AudioEnd(Request, frozen=True, kw_only=True, tag="audio_end"):
 
 
 class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
-    """The format of the audio that follows; opts in to every event."""
+    """The format of the audio that follows; opts in to every event.
+
+    `finals` stays as it was unless given.
+    """
 
     encoding: str = "pcm16"
     sample_rate: int = 16_000
     channels: int = 1
     channel_mode: str = "mix"
+    finals: Literal["single", "revised"] | UnsetType = UNSET
 
 
 ControlRequest: TypeAlias = (

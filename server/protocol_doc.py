@@ -85,6 +85,8 @@ def _note(field: msgspec.structs.FieldInfo) -> str:
 
 def _type_name(kind: Any) -> str:
     schema = msgspec.json.schema(kind)
+    if "enum" in schema:
+        return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "anyOf" in schema:
         names = [s.get("type", "object") for s in schema["anyOf"]]
         return " or ".join(names)

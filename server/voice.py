@@ -6,6 +6,8 @@ import logging
 import math
 from collections.abc import Callable
 
+from msgspec import UNSET
+
 from asr.types import DecodeResult
 from server.context import Context
 from server.messages import ErrorEvent, FinalTranscription, Notice, optional
@@ -61,8 +63,7 @@ class Voice:
         if event is None:
             return
         if isinstance(event, FinalTranscription):
-            self._context.statistics.add("finals")
-            self._context.statistics.add("finals_audio_s", event.duration)
+            self._count_final(event)
         self._context.statistics.add(f"events_{event.__struct_config__.tag}")
         self._session.broadcast(event)
 
@@ -128,6 +129,14 @@ class Voice:
                 request_id=optional(request_id),
             )
         )
+
+    def _count_final(self, final: FinalTranscription) -> None:
+        """Count the finals that every client gets apart from the provisional ones."""
+        if final.provisional is UNSET:
+            self._context.statistics.add("finals")
+            self._context.statistics.add("finals_audio_s", final.duration)
+        elif final.provisional:
+            self._context.statistics.add("finals_provisional")
 
     def _notice(self, code: str, message: str) -> None:
         self._session.broadcast(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from server.addresses import Address, AddressError, parse_address
 
-NAMES = st.sampled_from(["session", "speaker", "role", "events", "x"])
+NAMES = st.sampled_from(["session", "speaker", "role", "events", "finals", "x"])
 QUERIES = st.lists(st.tuples(NAMES, st.text()), max_size=4).map(
     lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)
 )

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from server.addresses import Address, AddressError, parse_address
-from server.peer import Role
+from server.peer import Finals, Role
 
 
 @pytest.mark.parametrize("path", ["/", "/ws/control", "/ws/audio"])
@@ -24,8 +24,14 @@ def test_no_endpoint(target: str) -> None:
 
 
 def test_every_part_of_a_query() -> None:
-    target = "/?session=room-1.a_b&role=viewer&speaker=Agent&events=all"
-    assert parse_address(target) == Address("room-1.a_b", Role.VIEWER, "Agent", every_event=True)
+    target = "/?session=room-1.a_b&role=viewer&speaker=Agent&events=all&finals=revised"
+    assert parse_address(target) == Address(
+        "room-1.a_b", Role.VIEWER, "Agent", every_event=True, finals=Finals.REVISED
+    )
+
+
+def test_a_default_may_be_named() -> None:
+    assert parse_address("/?role=speaker&events=basic&finals=single") == Address()
 
 
 def test_a_misspelt_name_is_refused() -> None:
@@ -58,6 +64,7 @@ def test_names_in_any_script(name: str) -> None:
         "speaker=%3Cscript%3E",
         "role=admin",
         "events=some",
+        "finals=both",
     ],
 )
 def test_what_cannot_be_honoured_is_named(query: str) -> None:

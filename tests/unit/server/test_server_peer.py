@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from msgspec import UNSET, UnsetType
 
 from server.messages import (
     ErrorEvent,
@@ -16,7 +17,8 @@ from server.messages import (
     RecordingStateEvent,
     SpeechStartedEvent,
 )
-from server.peer import Peer, Port, Role
+from server.outbox import MAX_EVENTS
+from server.peer import Finals, Peer, Port, Role
 
 
 class FakeTransport:
@@ -51,9 +53,11 @@ def partial(utterance_id: int, revision: int, stream_id: str = "a1.1") -> Realti
     )
 
 
-def final(utterance_id: int) -> FinalTranscription:
+def final(
+    utterance_id: int, provisional: bool | UnsetType = UNSET, name: str = "final"
+) -> FinalTranscription:
     return FinalTranscription(
-        text=f"final {utterance_id}",
+        text=f"{name} {utterance_id}",
         duration=1.0,
         processing_time=1.0,
         speed_ratio=1.0,
@@ -68,7 +72,12 @@ def final(utterance_id: int) -> FinalTranscription:
         end_ms=1,
         confidence=0.9,
         end_reason="silence",
+        provisional=provisional,
     )
+
+
+def quick(utterance_id: int) -> FinalTranscription:
+    return final(utterance_id, provisional=True, name="quick")
 
 
 ALL: list[Event] = [
@@ -120,3 +129,35 @@ async def test_a_slow_client_gets_the_newest_partial_of_each_utterance_and_every
         "final 4",
     ]
     assert peer.outbox.merged == 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("port", Port)
+@pytest.mark.parametrize("every_event", [False, True])
+async def test_only_who_asked_for_revised_finals_hears_of_provisional_ones(
+    port: Port, every_event: bool
+) -> None:
+    events: list[Event] = [quick(1), partial(2, 1), final(1), final(2, provisional=False)]
+    single = Peer("p1", port, Role.SPEAKER, every_event)
+    assert [event["text"] for event in await heard_by(single, events)] == ["partial 2.1", "final 1"]
+    revised = Peer("p2", port, Role.SPEAKER, every_event, Finals.REVISED)
+    assert [event["text"] for event in await heard_by(revised, [quick(1), final(3, False)])] == [
+        "quick 1",
+        "final 3",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_quick_final_replaces_waiting_partials_and_the_final_a_waiting_quick_one() -> None:
+    peer = Peer("p1", Port.AUDIO, Role.SPEAKER, every_event=False, finals=Finals.REVISED)
+    events = [partial(1, 1), partial(2, 1), quick(1), quick(2), final(1)]
+    assert [event["text"] for event in await heard_by(peer, events)] == ["quick 2", "final 1"]
+
+
+@pytest.mark.asyncio
+async def test_no_connection_is_closed_for_the_quick_finals_that_it_does_not_read() -> None:
+    peer = Peer("p1", Port.AUDIO, Role.SPEAKER, every_event=False, finals=Finals.REVISED)
+    for number in range(2 * MAX_EVENTS):
+        peer.send(quick(number))
+    assert not peer.outbox.overflowed
+    assert len(await heard_by(peer, [])) == MAX_EVENTS

@@ -8,7 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from asr.effects import DecodeProblem, FinalText, PartialText, SpeechBegan, SpeechOver
+from asr.effects import (
+    DecodeProblem,
+    FinalText,
+    PartialText,
+    QuickFinal,
+    SpeechBegan,
+    SpeechOver,
+)
 from asr.types import DecodeKind
 from audio.types import EndReason, ms_to_samples
 from server.messages import Event, SpeechEndedEvent, SpeechStartedEvent
@@ -129,6 +136,27 @@ def test_an_empty_final_is_news_only_if_a_partial_was_shown() -> None:
     assert fields(event)["text"] == ""
     assert fields(event)["reason"] == "no_speech"
     assert presenter("2025-09-03T10:30:00+00:00").event(replace(empty, silent=True)) is None
+
+
+def test_a_quick_final_is_a_final_marked_provisional() -> None:
+    shown = presenter("2025-09-03T10:30:02.500+00:00", speaker="agent")
+    assert fields(shown.event(QuickFinal(FINAL))) == {
+        **fields(shown.event(FINAL)),
+        "provisional": True,
+    }
+
+
+def test_what_follows_a_quick_final_is_a_final_like_any_other() -> None:
+    shown = presenter("2025-09-03T10:30:00+00:00")
+    assert shown.event(replace(FINAL, revises=True)) == shown.event(FINAL)
+    empty = replace(FINAL, text="", reason="no_speech", revises=True)
+    assert "provisional" not in fields(shown.event(empty)), "a partial was shown to everybody"
+
+
+def test_a_silent_final_is_news_to_those_who_heard_the_quick_one() -> None:
+    silent = replace(FINAL, text="", reason="no_speech", silent=True, revises=True)
+    event = fields(presenter("2025-09-03T10:30:00+00:00").event(silent))
+    assert (event["text"], event["reason"], event["provisional"]) == ("", "no_speech", False)
 
 
 @pytest.mark.parametrize("reason", EndReason)

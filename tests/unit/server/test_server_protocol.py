@@ -283,6 +283,7 @@ def test_bad_control_messages(message: str | bytes, code: str) -> None:
         ('{"type": "audio_chunk", "data": "สวัสดี"}', "bad_base64"),
         ('{"type": "audio_config", "sample_rate": "16000"}', "bad_message"),
         ('{"type": "audio_config", "sample_rate": 16000.5}', "bad_message"),
+        ('{"type": "audio_config", "finals": "both"}', "bad_message"),
         ('{"type": "load_model", "model_id": "x"}', "unknown_type"),
     ],
 )
