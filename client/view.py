@@ -31,12 +31,13 @@ class PlainView:
 
     def partial(self, event: RealtimeTranscription) -> None:
         """What is being said, so far."""
-        self._partials.pop(event.stream_id, None)
-        self._partials[event.stream_id] = self._labelled(event)
-        self._draw()
+        self._show_live(event)
 
     def final(self, event: FinalTranscription) -> None:
-        """What was said."""
+        """What was said. A provisional one is live: another final of the utterance follows."""
+        if event.provisional is True:
+            self._show_live(event)
+            return
         self._partials.pop(event.stream_id, None)
         self._erase()
         if event.text:
@@ -62,6 +63,11 @@ class PlainView:
         self._partials.clear()
         self._erase()
         self._out.flush()
+
+    def _show_live(self, event: RealtimeTranscription | FinalTranscription) -> None:
+        self._partials.pop(event.stream_id, None)
+        self._partials[event.stream_id] = self._labelled(event)
+        self._draw()
 
     def _labelled(self, event: RealtimeTranscription | FinalTranscription) -> str:
         if event.stream_id in self.own_streams:

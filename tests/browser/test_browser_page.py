@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from server.messages import ErrorEvent, Notice
 from server.peer import Port
@@ -82,6 +83,18 @@ async def test_partials_and_finals_are_shown_once(page: Page, server: FakeServer
     server.say(partial("สวัส"), final("", utterance_id=2, stream_id="a2.1", reason="no_speech"))
     await expect(page.locator(".partial")).to_have_count(0)
     await expect(page.locator("#finals li")).to_have_count(1)
+
+
+async def test_a_provisional_final_is_live_until_the_final_replaces_it(
+    page: Page, server: FakeServer
+) -> None:
+    await connect(page, server)
+    server.say(partial("สวัส"), replace(final("สวัสดีครับผม"), provisional=True))
+    await expect(page.locator(".partial .said")).to_have_text("สวัสดีครับผม")
+    await expect(page.locator("#finals li")).to_have_count(0)
+    server.say(final("สวัสดีครับ"), replace(final("สวัสดีครับผม"), provisional=True))
+    await expect(page.locator("#finals .said")).to_have_text("สวัสดีครับ")
+    await expect(page.locator(".partial")).to_have_count(0)
 
 
 async def test_a_viewer_reads_along_on_the_control_connection(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from msgspec.structs import replace
 
 from client.view import PlainView, tail_within, width
 from tests.support.fake_server import STREAM_ID, final, partial
@@ -86,6 +87,25 @@ def test_the_live_line_shows_the_latest_partial_and_then_the_final() -> None:
     view.final(final("สวัสดีครับ"))
     assert terminal.last_line == ""
     assert terminal.out.getvalue().endswith("สวัสดีครับ\n")
+
+
+def test_a_provisional_final_is_live_until_the_final_replaces_it() -> None:
+    terminal = Terminal()
+    view = terminal.view(live=True)
+    view.final(replace(final("สวัสดีครับผม"), provisional=True))
+    assert terminal.last_line == "สวัสดีครับผม"
+    assert "\n" not in terminal.out.getvalue()
+    view.final(final("สวัสดีครับ"))
+    assert terminal.last_line == ""
+    assert terminal.out.getvalue().endswith("สวัสดีครับ\n")
+
+
+def test_off_a_terminal_a_provisional_final_is_not_written() -> None:
+    terminal = Terminal()
+    view = terminal.view(live=False)
+    view.final(replace(final("สวัสดีครับผม"), provisional=True))
+    view.final(final("สวัสดีครับ"))
+    assert terminal.out.getvalue() == "สวัสดีครับ\n"
 
 
 def test_a_long_partial_shows_its_end_within_the_columns() -> None:
