@@ -91,10 +91,20 @@ class Settings:
         choices=tuple(p.value for p in Profile),
     )
     num_workers: int = _set(
-        0, "decodes at the same time; 0 is chosen from the machine", gpu=4, low=0, high=64
+        0,
+        "decodes at the same time; 0 is chosen from the machine",
+        flag=True,
+        gpu=4,
+        low=0,
+        high=64,
     )
     batch_size: int = _set(
-        0, "utterances in one decode; 0 is chosen from the machine", gpu=8, low=0, high=64
+        0,
+        "utterances in one decode; 0 is chosen from the machine",
+        flag=True,
+        gpu=8,
+        low=0,
+        high=64,
     )
     gpu_memory_fraction: float = _set(
         0.8,
