@@ -39,41 +39,48 @@ class LocalAgreement:
     """The hypotheses of one utterance, each of longer audio than the last."""
 
     def __init__(self) -> None:
-        self._previous: list[str] | None = None
+        self._previous: list[str] = []
+        self._sure: list[str] | None = None
+        """The latest hypothesis that was sure."""
         self._stable: list[str] = []
-        self._shown = StableText("", "")
+        self._display: list[str] = []
 
-    def update(self, text: str) -> StableText:
+    def update(self, text: str, *, sure: bool = True) -> StableText:
         """Take the next hypothesis.
 
-        `stable_text` grows to the longest common prefix of the two latest hypotheses, without
-        the last piece of the newer one, a Latin word or number that may go on, and all but the
-        first turn of a loop. Where a hypothesis contradicts what is stable, the part of it that
-        follows the best alignment is put behind the stable text. A hypothesis that is a loop
-        changes nothing.
+        `stable_text` grows to the longest common prefix of the two latest sure hypotheses,
+        without the last piece of the newer one and a Latin word or number that may go on. Where
+        a hypothesis contradicts what is stable, the part of it that follows the best alignment is
+        put behind the stable text. A loop is not sure, and of it only the first turn counts:
+        what follows nobody said.
+
+        The text is that of the hypothesis if it is `sure`. Otherwise it corrects what was shown
+        only where two hypotheses agree, and adds what follows it: the first decodes of an
+        utterance differ from each other more than from the truth, and text that keeps changing
+        cannot be read.
         """
         hypothesis = _pieces(text)
         if is_loop("".join(hypothesis)):
-            return self._shown
-        aligned = self._behind_stable(hypothesis)
-        if self._previous is not None:
-            agreed = _held_back(aligned, _common(self._previous, aligned))
+            hypothesis, sure = hypothesis[: _loop_limit(hypothesis)], False
+        if not hypothesis:
+            return _shown(self._display, self._stable)
+        aligned = _behind(self._stable, hypothesis)
+        if sure:
+            agreed = _held_back(aligned, _common(self._sure or [], aligned))
             if agreed > len(self._stable):
                 self._stable = aligned[:agreed]
+            self._sure = aligned
+        self._display = aligned if sure else self._corrected(aligned)
         self._previous = aligned
-        self._shown = _display(aligned, "".join(self._stable))
-        return self._shown
+        return _shown(self._display, self._stable)
 
     def final_disagreement(self, final_text: str) -> int:
         """Count the characters edited between the stable text and the final's beginning."""
         return align_prefix("".join(self._stable), normalise(final_text))[0]
 
-    def _behind_stable(self, hypothesis: list[str]) -> list[str]:
-        stable = self._stable
-        if hypothesis[: len(stable)] == stable:
-            return hypothesis
-        cut = _word_edge(hypothesis, align_prefix(stable, hypothesis)[1], stable[-1])
-        return stable + hypothesis[cut:]
+    def _corrected(self, aligned: list[str]) -> list[str]:
+        agreed = max(_common(self._previous, aligned), len(self._stable))
+        return _behind(_behind(aligned[:agreed], self._display), aligned)
 
 
 def align_prefix(head: Sequence[str], text: Sequence[str]) -> tuple[int, int]:
@@ -128,8 +135,16 @@ def _pieces(text: str) -> list[str]:
     return clusters(text[start:])
 
 
-def _display(pieces: list[str], stable: str) -> StableText:
-    text = "".join(pieces).rstrip(_NO_END)
+def _behind(head: list[str], pieces: list[str]) -> list[str]:
+    """`head`, and of `pieces` what follows the prefix nearest to it."""
+    if pieces[: len(head)] == head:
+        return pieces
+    cut = _word_edge(pieces, align_prefix(head, pieces)[1], head[-1])
+    return head + pieces[cut:]
+
+
+def _shown(pieces: list[str], stable_pieces: list[str]) -> StableText:
+    text, stable = "".join(pieces).rstrip(_NO_END), "".join(stable_pieces)
     return StableText(text if len(text) > len(stable) else stable, stable)
 
 

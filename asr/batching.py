@@ -87,6 +87,7 @@ class BatchQueue:
         self._final_s = 0.0
         self._streams: OrderedDict[str, _Stream] = OrderedDict()
         self._takes = 0
+        self._running_partials = 0
         self._final_batches_in_a_row = 0
 
     @property
@@ -136,21 +137,23 @@ class BatchQueue:
         for stream in self._streams.values():
             stream.partial = None
 
-    def take(self, now_s: float) -> Taken:
+    def take(self, now_s: float, *, last_worker: bool = False) -> Taken:
         """Take the best batch now; the caller gives it back with `done`.
 
         Finals by deadline, unless `MAX_FINAL_BATCHES_IN_A_ROW` of them have gone while a partial
         starved; partials of streams without anything running, the least recently served first.
-        The first of them chooses the batch key.
+        The first of them chooses the batch key. The last free worker of several is kept for
+        finals, which must not wait for a batch of partials to end: partials get it only when
+        one of them starves and none runs.
         """
         dropped = self._expire(now_s)
         partials = self._takeable_partials()
-        starving = self._final_batches_in_a_row >= MAX_FINAL_BATCHES_IN_A_ROW and any(
-            self._starves(prepared, now_s) for prepared in partials
-        )
-        if self._finals and not starving:
+        starving = any(self._starves(prepared, now_s) for prepared in partials)
+        in_turn = starving and self._final_batches_in_a_row >= MAX_FINAL_BATCHES_IN_A_ROW
+        batch: list[Prepared] = []
+        if self._finals and not in_turn:
             batch = self._take_finals()
-        else:
+        elif not last_worker or (starving and self._running_partials == 0):
             batch = self._take_partials(partials)
         for prepared in batch:
             self._stream(prepared.request.stream_id).running += 1
@@ -160,6 +163,7 @@ class BatchQueue:
         """A batch does not run any more."""
         for prepared in batch:
             self._streams[prepared.request.stream_id].running -= 1
+            self._running_partials -= prepared.request.kind is DecodeKind.PARTIAL
 
     # -- finals -------------------------------------------------------------------------------
 
@@ -208,6 +212,7 @@ class BatchQueue:
             stream.partial = None
             stream.unserved_since_s = None
             stream.served = self._takes
+            self._running_partials += 1
             self._streams.move_to_end(prepared.request.stream_id)
         return batch
 

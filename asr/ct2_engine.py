@@ -167,9 +167,12 @@ class Ct2Engine:
 def _token_limit(request: DecodeRequest, frames: int) -> int:
     if request.options.max_new_tokens is not None:
         return min(MAX_NEW_TOKENS, request.options.max_new_tokens)
-    longest_s = frames / FRAMES_PER_S
-    if frames == FULL_FRAMES:
+    margin_ms = request.options.context_margin_ms
+    longest_s: float
+    if margin_ms is None or frames == FULL_FRAMES:
         longest_s = LIMIT_STEP_S * math.ceil(request.audio_s / LIMIT_STEP_S)
+    else:
+        longest_s = float(frames) / FRAMES_PER_S - margin_ms / 1_000  # of audio in this bucket
     return min(MAX_NEW_TOKENS, int(longest_s * TOKENS_PER_S) + SPARE_TOKENS)
 
 

@@ -61,6 +61,9 @@ class QualityGate:
 
     doubt_logprob: float = -0.6
     """Below this a decode with the full window is better on the average."""
+    sure_logprob: float = -0.5
+    """A partial's hypothesis below this makes nothing stable and overwrites nothing. Whisper base:
+    of what two such decodes agreed on, 9 % of the characters were not in the final."""
     no_speech_prob: float = 0.6
     silence_logprob: float = -1.0
     """Nobody spoke where both `no_speech_prob` is above and the log-probability below (Whisper's
@@ -88,6 +91,10 @@ class QualityGate:
         )
         reasons = tuple(reason for reason, found in checks if found)
         return Verdict(VerdictKind.DOUBT if reasons else VerdictKind.ACCEPT, reasons)
+
+    def is_sure(self, hypothesis: Hypothesis, verdict: Verdict) -> bool:
+        """Whether a hypothesis of speech that goes on may be relied on."""
+        return verdict.kind is VerdictKind.ACCEPT and hypothesis.avg_logprob >= self.sure_logprob
 
     def _silence(self, hypothesis: Hypothesis, speech_s: float) -> str | None:
         """Why a hypothesis is nobody's speech; None if it may be somebody's."""

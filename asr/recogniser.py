@@ -1,9 +1,10 @@
 """One stream's recogniser: front-end items and decode outcomes in, effects out. Pure.
 
-Partials follow the audio clock: the first after `first_partial_ms` of speech, then one every
-`partial_interval_ms`, never two at a time, so that a busy engine makes them rarer and never
-late. Finals depend on samples alone: an utterance's audio range is the endpointer's, and its
-decode may begin at the pause before the endpoint is sure (the range is the same).
+Partials follow the audio clock: the first `first_partial_ms` after speech is detected, then one
+every `partial_interval_ms`, never two at a time, so that a busy engine makes them rarer and never
+late. A final decoded at a pause counts as a partial while speech may go on. Finals depend on
+samples alone: an utterance's audio range is the endpointer's, and its decode may begin at the
+pause before the endpoint is sure (the range is the same).
 Every utterance opened gets exactly one terminal effect, in order.
 """
 
@@ -15,16 +16,17 @@ from dataclasses import dataclass
 from asr.effects import (
     DecodeProblem,
     Effect,
-    PartialText,
     Retire,
     SpeechBegan,
     SpeechOver,
     Submit,
 )
 from asr.finals import OrderedFinals, conclude, take_attempt
-from asr.quality import QualityGate, VerdictKind
+from asr.partials import hear
+from asr.quality import QualityGate
 from asr.requests import RequestMaker
 from asr.types import (
+    DecodeDropped,
     DecodeFailed,
     DecodeKind,
     DecodeOutcome,
@@ -53,11 +55,13 @@ allow 5 s of `min_speech_ms` behind 2 s of `pre_roll_ms`)."""
 class RecogniserConfig:
     """How one stream is recognised."""
 
-    first_partial_ms: int = 600
+    first_partial_ms: int = 250
     partial_interval_ms: int = 1_000
     overlap_ms: int = 0
     """Audio repeated before a forced split; text said twice there is removed."""
     final_deadline_s: float = 1.0
+    guess_deadline_s: float = 1.4
+    """For a final decoded at a pause: what has ended goes first."""
     partial_deadline_s: float = 1.0
 
 
@@ -84,9 +88,7 @@ class StreamRecogniser:
         self._finals = OrderedFinals()
         self._last_ended: Utterance | None = None
         self._utterances = 0
-        self._requests = RequestMaker(
-            stream_id, epoch, config.final_deadline_s, config.partial_deadline_s
-        )
+        self._requests = RequestMaker(stream_id, epoch)
 
     @property
     def pending_finals(self) -> int:
@@ -131,7 +133,7 @@ class StreamRecogniser:
         utterance = self._find(request)
         if utterance is None:
             return []
-        if request.kind is DecodeKind.PARTIAL:
+        if request is utterance.partial_request:
             return self._on_partial(utterance, outcome, now_s)
         if request is not utterance.final_request:
             return []
@@ -180,6 +182,8 @@ class StreamRecogniser:
         if utterance is None:
             return []
         utterance.paused = False
+        if utterance.early_result is None and utterance.final_request is not None:
+            utterance.partial_request = utterance.final_request  # its text will do as a partial
         return self._drop_guess(utterance)
 
     def _drop_guess(self, utterance: Utterance) -> list[Effect]:
@@ -204,7 +208,8 @@ class StreamRecogniser:
         if utterance.final_end_sample != event.end_sample:
             effects += self._drop_guess(utterance)
         if utterance.final_request is None:
-            effects.append(self._submit_final(utterance, event.end_sample, now_s))
+            wait_s = self._config.final_deadline_s
+            effects.append(self._submit_final(utterance, event.end_sample, now_s, wait_s))
         elif utterance.early_result is not None:
             effects += self._on_final(utterance, utterance.early_result, now_s)
         return effects
@@ -221,50 +226,36 @@ class StreamRecogniser:
         ):
             return []
         end = self._ring.end_sample
-        utterance.partial_end_sample = end
-        utterance.partial_due_sample = end + ms_to_samples(self._config.partial_interval_ms)
-        request = self._request(utterance, DecodeKind.PARTIAL, end, now_s)
+        self._note_partial(utterance, end)
+        wait_s = self._config.partial_deadline_s
+        request = self._request(utterance, DecodeKind.PARTIAL, end, now_s, wait_s)
         utterance.partial_request = request
         return [Submit(request)]
+
+    def _note_partial(self, utterance: Utterance, end_sample: int) -> None:
+        """A decode up to here was asked for, whose text will be shown."""
+        utterance.partial_end_sample = end_sample
+        utterance.partial_due_sample = end_sample + ms_to_samples(self._config.partial_interval_ms)
 
     def _on_partial(
         self, utterance: Utterance, outcome: DecodeOutcome, now_s: float
     ) -> list[Effect]:
-        if outcome.request is not utterance.partial_request:
-            return []
         utterance.partial_request = None
         effects: list[Effect] = []
-        if isinstance(outcome, DecodeFailed):
-            effects.append(
-                DecodeProblem(utterance.id, DecodeKind.PARTIAL, outcome.code, outcome.message)
-            )
-        elif isinstance(outcome, DecodeResult):
-            effects += self._show(utterance, outcome)
+        match outcome:
+            case DecodeFailed():
+                effects.append(
+                    DecodeProblem(utterance.id, DecodeKind.PARTIAL, outcome.code, outcome.message)
+                )
+            case DecodeResult():
+                effects += self._show(utterance, outcome)
+            case DecodeDropped() if not utterance.paused:
+                utterance.partial_due_sample = self._ring.end_sample
         return effects + self._partial_if_due(now_s)
 
     def _show(self, utterance: Utterance, result: DecodeResult) -> list[Effect]:
-        verdict = self._gate.judge(
-            result.hypothesis, result.request.audio_s, result.request.audio_s
-        )
-        if verdict.kind is VerdictKind.NO_SPEECH:
-            return []
-        text = utterance.own_text(result.hypothesis.text)
-        stable = utterance.agreement.update(text)
-        if not stable.text:
-            return []
-        utterance.shown = True
-        utterance.latest_text = stable.text
-        return [
-            PartialText(
-                utterance_id=utterance.id,
-                revision=result.request.revision,
-                text=stable.text,
-                stable_text=stable.stable_text,
-                start_sample=utterance.start_sample,
-                end_sample=utterance.audio_start_sample + len(result.request.audio),
-                model_id=result.request.model_id,
-            )
-        ]
+        partial = hear(utterance, result, self._gate)
+        return [] if partial is None else [partial]
 
     # -- finals -------------------------------------------------------------------------------
 
@@ -276,11 +267,15 @@ class StreamRecogniser:
         effects: list[Effect] = []
         if utterance.partial_request is not None:
             effects.append(self._retire(utterance, DecodeKind.PARTIAL))
-        effects.append(self._submit_final(utterance, end_sample, now_s))
+        wait_s = self._config.guess_deadline_s
+        effects.append(self._submit_final(utterance, end_sample, now_s, wait_s))
+        self._note_partial(utterance, end_sample)
         return effects
 
-    def _submit_final(self, utterance: Utterance, end_sample: int, now_s: float) -> Submit:
-        request = self._request(utterance, DecodeKind.FINAL, end_sample, now_s)
+    def _submit_final(
+        self, utterance: Utterance, end_sample: int, now_s: float, wait_s: float
+    ) -> Submit:
+        request = self._request(utterance, DecodeKind.FINAL, end_sample, now_s, wait_s)
         utterance.final_request = request
         utterance.final_end_sample = end_sample
         return Submit(request)
@@ -288,10 +283,11 @@ class StreamRecogniser:
     def _on_final(self, utterance: Utterance, result: DecodeResult, now_s: float) -> list[Effect]:
         if utterance.state is UtteranceState.OPEN:
             utterance.early_result = result
-            return []
+            return self._show(utterance, result)
         options = take_attempt(utterance, result, self._gate)
         if options is not None:
-            again = self._requests.again(result.request, options, now_s)
+            deadline_s = now_s + self._config.final_deadline_s
+            again = self._requests.again(result.request, options, now_s, deadline_s)
             utterance.final_request = again
             return [*self._finals.quick(utterance), Submit(again)]
         return list(self._finals.settle(utterance, conclude(utterance)))
@@ -311,7 +307,7 @@ class StreamRecogniser:
     # -- requests -----------------------------------------------------------------------------
 
     def _request(
-        self, utterance: Utterance, kind: DecodeKind, end_sample: int, now_s: float
+        self, utterance: Utterance, kind: DecodeKind, end_sample: int, now_s: float, wait_s: float
     ) -> DecodeRequest:
         tuning = utterance.tuning
         final = kind is DecodeKind.FINAL
@@ -325,6 +321,7 @@ class StreamRecogniser:
             options=tuning.policy.first() if final else tuning.partial_options,
             model_id=utterance.lease.model_id,
             now_s=now_s,
+            deadline_s=now_s + wait_s,
         )
 
     def _retire(self, utterance: Utterance, kind: DecodeKind) -> Retire:

@@ -11,15 +11,9 @@ from audio.types import Samples
 class RequestMaker:
     """Makes requests whose (stream_id, epoch, utterance_id, revision) say whom they are for."""
 
-    def __init__(
-        self, stream_id: str, epoch: int, final_deadline_s: float, partial_deadline_s: float
-    ) -> None:
+    def __init__(self, stream_id: str, epoch: int) -> None:
         self.stream_id = stream_id
         self.epoch = epoch
-        self._wait_s = {
-            DecodeKind.FINAL: final_deadline_s,
-            DecodeKind.PARTIAL: partial_deadline_s,
-        }
         self._count = 0
 
     def make(
@@ -32,6 +26,7 @@ class RequestMaker:
         options: DecodeOptions,
         model_id: str,
         now_s: float,
+        deadline_s: float,
     ) -> DecodeRequest:
         """A new request."""
         self._count += 1
@@ -46,10 +41,12 @@ class RequestMaker:
             options=options,
             model_id=model_id,
             created_s=now_s,
-            deadline_s=now_s + self._wait_s[kind],
+            deadline_s=deadline_s,
         )
 
-    def again(self, request: DecodeRequest, options: DecodeOptions, now_s: float) -> DecodeRequest:
+    def again(
+        self, request: DecodeRequest, options: DecodeOptions, now_s: float, deadline_s: float
+    ) -> DecodeRequest:
         """The same audio once more, otherwise decoded."""
         self._count += 1
         return replace(
@@ -57,7 +54,7 @@ class RequestMaker:
             request_id=self._count,
             options=options,
             created_s=now_s,
-            deadline_s=now_s + self._wait_s[request.kind],
+            deadline_s=deadline_s,
         )
 
     def owns(self, request: DecodeRequest) -> bool:

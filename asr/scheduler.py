@@ -71,6 +71,11 @@ class _Lane:
         """Every worker's call is overdue: nothing will be decoded until one returns."""
         return self.overdue_workers == self.engine.info.workers
 
+    @property
+    def on_last_worker(self) -> bool:
+        """One of several workers is free."""
+        return self.free_workers == 1 < self.engine.info.workers - self.overdue_workers
+
     def note_idle(self) -> None:
         """Set or clear `idle`."""
         busy = self.preparing or self.free_workers < self.engine.info.workers
@@ -226,7 +231,7 @@ class Scheduler:
     def _pump(self, lane: _Lane) -> None:
         """Give every free worker the best batch there is."""
         while lane.free_workers > 0 and not self._closing:
-            taken = lane.queue.take(self._clock())
+            taken = lane.queue.take(self._clock(), last_worker=lane.on_last_worker)
             self._settle_soon(taken.dropped)
             if not taken.batch:
                 break

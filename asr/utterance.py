@@ -82,6 +82,8 @@ class Utterance:
     """Its text was told once as a `QuickFinal`."""
     partial_request: DecodeRequest | None = None
     partial_end_sample: int = 0
+    heard_revision: int = 0
+    """Of the newest hypothesis that was shown or found empty."""
     final_request: DecodeRequest | None = None
     final_end_sample: int = 0
     """End of the audio in `final_request`: a guess (at a pause) while the utterance is open."""

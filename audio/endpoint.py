@@ -58,6 +58,7 @@ class _Limits:
     min_speech: int
     pre_roll: int
     pause: int
+    gap: int
     end_silence: int
     soft_end: int
     hard_end: int
@@ -71,6 +72,7 @@ class _Limits:
             min_speech=ms_to_samples(config.min_speech_ms),
             pre_roll=ms_to_samples(config.pre_roll_ms),
             pause=min(ms_to_samples(config.pause_ms), end_silence),
+            gap=min(ms_to_samples(config.gap_ms), end_silence),
             end_silence=end_silence,
             soft_end=min(ms_to_samples(config.soft_end_ms), hard_end),
             hard_end=hard_end,
@@ -172,7 +174,7 @@ class Endpointer:
             self._run_speech += window.end - window.start
             if self._continues or self._run_speech >= self._limits.min_speech:
                 return self._begin(window)
-        elif window.end - self._speech_end >= self._limits.pause:
+        elif window.end - self._speech_end >= self._limits.gap:
             self._give_up(window)
         return []
 
@@ -202,8 +204,8 @@ class Endpointer:
             events.append(SpeechPaused(self._pause_end))
         if self._pause_end is None:
             return self._split_if_long(window)
-        long_enough = window.end - self._start >= self._limits.soft_end
-        if long_enough or silence >= self._limits.end_silence:
+        long = window.end - self._start >= self._limits.soft_end
+        if silence >= (self._limits.gap if long else self._limits.end_silence):
             events += self._finish(self._pause_end, EndReason.SILENCE)
         return events
 
@@ -219,7 +221,7 @@ class Endpointer:
     def _possible_start(self) -> int:
         """Where the run began, or words shortly before it that nothing came of.
 
-        A short word and a gap longer than `pause_ms` are a common way to begin ("click ... on
+        A short word and a gap longer than `gap_ms` are a common way to begin ("click ... on
         the picture"). The gap would not have ended an utterance, so it does not separate one.
         """
         if self._first_word is None:

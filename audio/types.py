@@ -125,11 +125,14 @@ class FrontendConfig:
     """RMS that the energy detector calls speech (the classic `vad_threshold`)."""
     min_speech_ms: int = 200
     pre_roll_ms: int = 300
-    pause_ms: int = 200
-    """Silence after which an utterance's end is likely enough to decode it early."""
+    pause_ms: int = 96
+    """Silence after which an utterance is decoded as if it ended here: speech may go on (its text
+    is then a partial), but if it does not, the final is ready sooner."""
+    gap_ms: int = 200
+    """Shorter silences are part of words and phrases."""
     end_silence_ms: int = 500
     soft_end_ms: int = 12_000
-    """From here on a pause of `pause_ms` ends the utterance."""
+    """From here on a silence of `gap_ms` ends the utterance."""
     hard_end_ms: int = 15_000
     """Here the utterance is split at the least speech-like window of the last 3 s."""
     noise_reduction: NoiseReduction = NoiseReduction.VAD

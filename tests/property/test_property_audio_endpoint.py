@@ -24,7 +24,8 @@ configs = st.builds(
     FrontendConfig,
     min_speech_ms=st.sampled_from([0, 32, 100, 200, 600]),
     pre_roll_ms=st.sampled_from([0, 100, 300]),
-    pause_ms=st.sampled_from([32, 100, 200]),
+    pause_ms=st.sampled_from([32, 100]),
+    gap_ms=st.sampled_from([100, 200]),
     end_silence_ms=st.sampled_from([200, 500]),
     soft_end_ms=st.sampled_from([1_500, 3_000]),
     hard_end_ms=st.sampled_from([3_000, 4_000, 7_000]),
@@ -71,7 +72,7 @@ class Told:
 def speech_runs(
     config: FrontendConfig, probabilities: list[float]
 ) -> tuple[list[list[int]], list[int]]:
-    """Windows of speech, grouped into runs without a pause inside; and all of them."""
+    """Windows of speech, grouped into runs without a gap inside; and all of them."""
     found: list[list[int]] = []
     speech = False
     last = None
@@ -79,7 +80,7 @@ def speech_runs(
         speech = probability >= config.silero_on or (speech and probability >= config.silero_off)
         if not speech:
             continue
-        if last is None or (index - last - 1) * WINDOW_SAMPLES >= pause_samples(config):
+        if last is None or (index - last - 1) * WINDOW_SAMPLES >= gap_samples(config):
             found.append([])
         found[-1].append(index)
         last = index
@@ -97,7 +98,7 @@ def test_invariants(config: FrontendConfig, script: list[tuple[float, int]]) -> 
     grouped, speech = speech_runs(config, probabilities)
     for run in grouped:
         silence_after = end - (run[-1] + 1) * WINDOW_SAMPLES
-        open_at_end = run is grouped[-1] and silence_after < pause_samples(config)
+        open_at_end = run is grouped[-1] and silence_after < gap_samples(config)
         needed = WORD_SAMPLES if open_at_end else ms_to_samples(config.min_speech_ms)
         if len(run) * WINDOW_SAMPLES >= needed:
             for window in run:
@@ -125,8 +126,8 @@ def hear(endpointer: Endpointer, probabilities: list[float], origin: int) -> lis
     return told.ranges
 
 
-def pause_samples(config: FrontendConfig) -> int:
-    return min(ms_to_samples(config.pause_ms), ms_to_samples(config.end_silence_ms))
+def gap_samples(config: FrontendConfig) -> int:
+    return min(ms_to_samples(config.gap_ms), ms_to_samples(config.end_silence_ms))
 
 
 def covered(ranges: list[tuple[int, int]], window_start: int) -> bool:

@@ -75,7 +75,7 @@ class Rig:
     """Each sample of the audio is its own position, so that a request shows what it holds."""
 
     profile: Profile = Profile.FAST
-    config: RecogniserConfig = field(default_factory=RecogniserConfig)
+    config: RecogniserConfig = field(default_factory=lambda: RecogniserConfig(first_partial_ms=600))
     decoder: Callable[[DecodeRequest], DecodeOutcome] | None = None
     """Answers every request at once; None: `open_requests` wait for `answer`."""
     model_id: str = "base"

@@ -73,10 +73,40 @@ def test_a_hypothesis_that_contradicts_only_by_a_mark_is_aligned() -> None:
     assert shown[2].text == "คนมาก"
 
 
-def test_a_loop_changes_nothing() -> None:
+def test_a_loop_makes_nothing_stable_and_overwrites_nothing() -> None:
     shown = run("ไปกินข้าว", "ไปกินข้าวกัน", "ครับ" * 30, "ครับ" * 30)
-    assert shown[2] == shown[1]
-    assert shown[3] == shown[1]
+    assert shown[2].stable_text == shown[3].stable_text == shown[1].stable_text
+    assert shown[2].text.startswith("ไปกินข้าว")
+
+
+def test_of_a_loop_the_first_turn_is_shown() -> None:
+    assert run("คลิกบนตัว " * 8)[-1] == StableText("คลิกบนตัว", "")
+
+
+def test_a_doubtful_hypothesis_adds_and_overwrites_nothing() -> None:
+    agreement = LocalAgreement()
+    agreement.update("คลิกแล้ว", sure=False)
+    assert agreement.update("คริกแล้วลากภาพ", sure=False).text == "คลิกแล้วลากภาพ"
+
+
+def test_where_two_doubtful_hypotheses_agree_they_correct_what_was_shown() -> None:
+    agreement = LocalAgreement()
+    for text in ("คลิกแล้ว", "คริกแล้วลาก", "คริกแล้วลากภาพ"):
+        shown = agreement.update(text, sure=False)
+    assert shown == StableText("คริกแล้วลากภาพ", "")
+
+
+def test_a_sure_hypothesis_replaces_what_was_shown() -> None:
+    agreement = LocalAgreement()
+    agreement.update("คลิกแล้ว", sure=False)
+    assert agreement.update("คริกแล้วลากภาพ", sure=True).text == "คริกแล้วลากภาพ"
+
+
+def test_only_sure_hypotheses_make_text_stable() -> None:
+    agreement = LocalAgreement()
+    for sure in (True, False, False):
+        assert agreement.update("ไปกินข้าวกัน", sure=sure).stable_text == ""
+    assert agreement.update("ไปกินข้าวกัน", sure=True).stable_text == "ไปกินข้าว"
 
 
 def test_a_loop_at_the_end_is_stable_for_one_turn_only() -> None:

@@ -22,6 +22,7 @@ CONFIG = FrontendConfig(
     min_speech_ms=128,
     pre_roll_ms=64,
     pause_ms=96,
+    gap_ms=96,
     end_silence_ms=256,
     soft_end_ms=3_200,
     hard_end_ms=6_400,
@@ -295,7 +296,7 @@ def test_new_settings_hold_from_the_next_window() -> None:
 
 
 def test_a_pause_longer_than_the_end_silence_is_cut_to_it() -> None:
-    script = Script(replace(CONFIG, pause_ms=1_000))
+    script = Script(replace(CONFIG, pause_ms=1_000, gap_ms=1_000))
     script.hear(0.9, 10)
     ended = SpeechEnded(at(18), EndReason.SILENCE)
     assert script.hear(0.1, 8) == [SpeechPaused(at(18)), ended]
@@ -305,6 +306,6 @@ def test_defaults_end_an_utterance_after_half_a_second() -> None:
     script = Script(FrontendConfig())
     assert script.hear(0.9, 6) == []
     assert script.hear(0.9, 1) == [SpeechStarted(0, at(7))]
-    paused = at(7) + ms_to_samples(200)
+    paused = at(7) + ms_to_samples(96)
     events = script.hear(0.1, 16)
     assert events == [SpeechPaused(paused), SpeechEnded(paused, EndReason.SILENCE)]

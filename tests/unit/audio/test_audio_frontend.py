@@ -93,7 +93,7 @@ def test_positions_are_on_the_16_khz_clock(silero: SileroModel, rate_hz: int) ->
     assert isinstance(started, SpeechStarted)
     assert isinstance(ended, SpeechEnded)
     assert abs(started.start_sample - ms_to_samples(700)) <= WINDOW_SAMPLES
-    assert abs(ended.end_sample - ms_to_samples(2_200)) <= WINDOW_SAMPLES
+    assert abs(ended.end_sample - ms_to_samples(2_096)) <= WINDOW_SAMPLES
 
 
 def test_silero_finds_words(silero: SileroModel) -> None:

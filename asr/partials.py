@@ -1,0 +1,38 @@
+"""From a decode of an utterance's beginning to the text that is shown of it. Pure."""
+
+from __future__ import annotations
+
+from asr.effects import PartialText
+from asr.quality import QualityGate, VerdictKind
+from asr.types import DecodeResult
+from asr.utterance import Utterance
+
+
+def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> PartialText | None:
+    """Take a hypothesis of an open utterance; None where there is nothing (new) to show.
+
+    Decodes may end in another order than they began: one older than what was heard is ignored.
+    """
+    request = result.request
+    if request.revision < utterance.heard_revision:
+        return None
+    utterance.heard_revision = request.revision
+    verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+    if verdict.kind is VerdictKind.NO_SPEECH:
+        return None
+    sure = gate.is_sure(result.hypothesis, verdict)
+    text = utterance.own_text(result.hypothesis.text)
+    stable = utterance.agreement.update(text, sure=sure)
+    if not stable.text:
+        return None
+    utterance.shown = True
+    utterance.latest_text = stable.text
+    return PartialText(
+        utterance_id=utterance.id,
+        revision=request.revision,
+        text=stable.text,
+        stable_text=stable.stable_text,
+        start_sample=utterance.start_sample,
+        end_sample=utterance.audio_start_sample + len(request.audio),
+        model_id=request.model_id,
+    )
