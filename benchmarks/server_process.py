@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -18,14 +19,16 @@ START_LIMIT_LINES = 200
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server process and its two addresses."""
+    """A server's two addresses, and its process where it runs on this machine and is known."""
 
-    process: psutil.Process
+    process: psutil.Process | None
     control_url: str
     audio_url: str
 
     def cpu_s(self) -> float:
-        """CPU seconds used so far, by the process and its children."""
+        """CPU seconds used so far, by the process and its children; NaN if it is unknown."""
+        if self.process is None:
+            return math.nan
         times = self.process.cpu_times()
         total = times.user + times.system + times.children_user + times.children_system
         for child in self.process.children(recursive=True):
@@ -34,7 +37,9 @@ class RunningServer:
         return float(total)
 
     def rss_mb(self) -> float:
-        """Resident memory now, with that of its children."""
+        """Resident memory now, with that of its children; NaN if it is unknown."""
+        if self.process is None:
+            return math.nan
         processes = [self.process, *self.process.children(recursive=True)]
         return float(sum(p.memory_info().rss for p in processes) / 1e6)
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from asr.agreement import align_prefix
 from benchmarks.dataset import Clip, Pcm16
-from benchmarks.scoring import cer
+from benchmarks.scoring import cer, for_scoring
 
 FRAME_SAMPLES = 160
 VOICED_BELOW_PEAK_DB = 35.0
@@ -59,7 +60,7 @@ class StreamFigures:
     stable_retractions: int
     stable_chars: int
     stable_errors: int
-    """Characters of the last stable text that the final does not have at its start."""
+    """Characters edited between the last stable text and the beginning of the final."""
     duplicated: int
     overlapping: int
     failed: int
@@ -167,13 +168,11 @@ def _stable_retractions(partials: Sequence[TimedEvent]) -> int:
 def _stable_against_final(
     partials: Sequence[TimedEvent], finals: Sequence[TimedEvent]
 ) -> tuple[int, int]:
-    """Errors and characters of each utterance's last stable text against its final's head."""
+    """Characters of last stable texts, and edits that make them beginnings of their finals."""
     stable = {p["utterance_id"]: p["stable_text"] for _, p in partials}
     errors = chars = 0
     for _, final in finals:
-        text = stable.get(final["utterance_id"], "")
-        if text:
-            found, _ = cer(text, final["text"][: len(text)])
-            errors += found
-            chars += len(text)
+        text = for_scoring(stable.get(final["utterance_id"], ""))
+        errors += align_prefix(text, for_scoring(final["text"]))[0]
+        chars += len(text)
     return errors, chars

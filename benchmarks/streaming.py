@@ -2,10 +2,12 @@
 
     python -m benchmarks.streaming                          1, 8 and 16 streams, profile fast
     python -m benchmarks.streaming --streams 1 --profile balanced --repeats 3
-    python -m benchmarks.streaming --clips my.jsonl --url ws://host:8766 --control-url ...
+    python -m benchmarks.streaming --control-url ws://127.0.0.1:8765 --audio-url
+        ws://127.0.0.1:8766 --pid 4711 --clips my.jsonl     a server that runs already
 
-100 ms chunks, 2.5 s of silence after each clip. Writes a JSON file and plots to --out. The load
-generator's own CPU is reported apart from the server's.
+Without URLs each run gets a server of its own, from this checkout. 100 ms chunks, 2.5 s of silence
+after each clip. Prints a table (median and range over repeats), writes streaming.json and plots to
+--out. The load generator's own CPU is reported apart from the server's.
 """
 
 from __future__ import annotations
@@ -14,81 +16,27 @@ import argparse
 import asyncio
 import json
 import os
-import statistics
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import websockets
 
 from benchmarks.dataset import Clip, Pcm16, evaluation_folder, load_clips
+from benchmarks.plots import draw
 from benchmarks.server_process import RunningServer, running_server
-from benchmarks.stream_metrics import Placed, StreamFigures, figures, voiced_bounds
+from benchmarks.stream_metrics import Placed, figures, voiced_bounds
+from benchmarks.stream_runs import Run, table
 from benchmarks.wire import Exchange, stream
 
 PAUSE_S = 2.5
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run of N streams."""
-
-    streams: int
-    profile: str
-    audio_s: float
-    server_cpu_s: float
-    generator_cpu_s: float
-    peak_rss_mb: float
-    load_average: float
-    batches: float
-    items: float
-    partials_dropped: float
-    loop_lag_p99_ms: float | None
-    figures: tuple[StreamFigures, ...]
-
-    def summary(self) -> dict[str, float | int | str | None]:
-        """The run in one row."""
-        clips = [clip for stream_figures in self.figures for clip in stream_figures.clips]
-        firsts = [c.first_partial_s for c in clips if c.first_partial_s is not None]
-        finals = [c.final_s for c in clips if c.final_s is not None]
-        chars = sum(c.reference_chars for c in clips)
-        speech_s = sum(c.speech_s for c in clips)
-        stable = sum(f.stable_chars for f in self.figures)
-        silence_min = sum(f.silence_s for f in self.figures) / 60
-        return {
-            "profile": self.profile,
-            "streams": self.streams,
-            "clips": len(clips),
-            "first_partial_p50_s": _percentile(firsts, 50),
-            "first_partial_p95_s": _percentile(firsts, 95),
-            "final_p50_s": _percentile(finals, 50),
-            "final_p95_s": _percentile(finals, 95),
-            "cer": round(sum(c.errors for c in clips) / max(1, chars), 4),
-            "cpu_s_per_audio_s": round(self.server_cpu_s / self.audio_s, 3),
-            "generator_cpu_s_per_audio_s": round(self.generator_cpu_s / self.audio_s, 3),
-            "peak_rss_mb": round(self.peak_rss_mb),
-            "partials_per_speech_s": round(sum(c.partials for c in clips) / speech_s, 2),
-            "flicker": round(sum(c.retracted_chars for c in clips) / max(1, chars), 3),
-            "stable_retractions": sum(f.stable_retractions for f in self.figures),
-            "stable_error_share": round(
-                sum(f.stable_errors for f in self.figures) / max(1, stable), 4
-            ),
-            "batch_fill": round(self.items / max(1.0, self.batches), 2),
-            "lost": sum(c.utterances == 0 for c in clips),
-            "duplicated": sum(f.duplicated + f.overlapping for f in self.figures),
-            "errors": sum(f.failed for f in self.figures),
-            "stray_chars_per_silent_min": round(
-                sum(f.stray_chars for f in self.figures) / max(0.01, silence_min), 2
-            ),
-            "loop_lag_p99_ms": self.loop_lag_p99_ms,
-            "load_average": self.load_average,
-        }
 
 
 def assemble(clips: Sequence[Clip]) -> tuple[Pcm16, list[Placed]]:
@@ -108,11 +56,11 @@ def assemble(clips: Sequence[Clip]) -> tuple[Pcm16, list[Placed]]:
 
 
 def share(clips: Sequence[Clip], streams: int, per_stream: int) -> list[list[Clip]]:
-    """Clips for each stream, taken in turn so that no two streams say the same at once."""
+    """Clips for each stream: of several, no two say the same at once; one gets a sample of all."""
     return [
         [clips[(index * 7 + step * streams + index) % len(clips)] for step in range(per_stream)]
         if streams > 1
-        else list(clips[:per_stream])
+        else [clips[step * len(clips) // per_stream] for step in range(per_stream)]
         for index in range(streams)
     ]
 
@@ -179,10 +127,7 @@ def measure(server: RunningServer, streams: int, profile: str, clips: list[list[
         generator_cpu_s=own_cpu_s,
         peak_rss_mb=peak_mb,
         load_average=round(os.getloadavg()[0], 2),
-        batches=grown.get("decode_batches", 0.0),
-        items=grown.get("decode_items", 0.0),
-        partials_dropped=grown.get("partials_dropped", 0.0),
-        loop_lag_p99_ms=after.get("loop_lag_p99_ms"),
+        counters=grown | {name: after[name] for name in after if name.startswith("loop_lag")},
         figures=tuple(
             figures(placed, exchange.events)
             for (_, placed), exchange in zip(assembled, exchanges, strict=True)
@@ -190,26 +135,16 @@ def measure(server: RunningServer, streams: int, profile: str, clips: list[list[
     )
 
 
-def _percentile(values: Sequence[float], percent: float) -> float | None:
-    return round(float(np.percentile(values, percent)), 3) if values else None
-
-
-def table(runs: Sequence[Run]) -> str:
-    """Median and range over repeats, one row for each number of streams and profile."""
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for run in runs:
-        groups.setdefault((run.profile, run.streams), []).append(run.summary())
-    lines = []
-    for (profile, streams), rows in groups.items():
-        lines.append(f"\n{profile}, {streams} streams, {len(rows)} repeats")
-        for name in rows[0]:
-            values = [row[name] for row in rows if isinstance(row[name], int | float)]
-            if values and name not in ("streams",):
-                middle = statistics.median(values)
-                lines.append(
-                    f"  {name:32} {middle:9.3f}   [{min(values):.3f} .. {max(values):.3f}]"
-                )
-    return "\n".join(lines)
+@contextmanager
+def server_for(arguments: argparse.Namespace, profile: str) -> Iterator[RunningServer]:
+    """The server that was named, or one of its own."""
+    if arguments.audio_url:
+        process = psutil.Process(arguments.pid) if arguments.pid else None
+        yield RunningServer(process, arguments.control_url, arguments.audio_url)
+        return
+    options = [f"--model={arguments.model}", f"--profile={profile}", *arguments.server_arguments]
+    with running_server(options) as server:
+        yield server
 
 
 def main() -> int:
@@ -223,25 +158,21 @@ def main() -> int:
     parser.add_argument("--per-stream", type=int, default=None, help="clips in each stream")
     parser.add_argument("--clips", type=Path, default=None, help="jsonl of clips")
     parser.add_argument("--model", default="whisper-base")
+    parser.add_argument("--control-url", help="of a server that runs already")
+    parser.add_argument("--audio-url", help="of a server that runs already")
+    parser.add_argument("--pid", type=int, help="its process, for CPU and memory")
     parser.add_argument("--server-arguments", nargs="*", default=[], help="more for the server")
     parser.add_argument("--out", type=Path, default=Path("results"))
     arguments = parser.parse_args()
+    if bool(arguments.audio_url) != bool(arguments.control_url):
+        parser.error("a server that runs already has a --control-url and an --audio-url")
     clips = load_clips(arguments.clips or evaluation_folder() / "dev.jsonl")
     runs = []
     for profile in arguments.profile:
         for streams in arguments.streams:
-            per_stream = arguments.per_stream or (len(clips) if streams == 1 else 8)
+            per_stream = arguments.per_stream or (12 if streams == 1 else 8)
             for _ in range(arguments.repeats):
-                with ExitStack() as stack:
-                    server = stack.enter_context(
-                        running_server(
-                            [
-                                f"--model={arguments.model}",
-                                f"--profile={profile}",
-                                *arguments.server_arguments,
-                            ]
-                        )
-                    )
+                with server_for(arguments, profile) as server:
                     run = measure(server, streams, profile, share(clips, streams, per_stream))
                 runs.append(run)
                 sys.stderr.write(json.dumps(run.summary()) + "\n")
@@ -250,6 +181,7 @@ def main() -> int:
     (arguments.out / "streaming.json").write_text(
         json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8"
     )
+    draw(arguments.out)
     print(table(runs))
     return 0
 
