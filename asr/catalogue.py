@@ -221,6 +221,8 @@ _READERS: Final[Mapping[str, Callable[[yaml.Node], Any]]] = {
     "embedded": _flag,
     "path": _optional(_text),
     "context_margin_ms": _integer(0, _MAX_MARGIN_MS),
+    "wide_margin_ms": _integer(0, _MAX_MARGIN_MS),
+    "redo_logprob": _number,
     "scores": _scores,
 }
 """One reader for each field of ModelSpec."""

@@ -60,7 +60,7 @@ class QualityGate:
     """Thresholds on a hypothesis. Log-probabilities are natural, means per token."""
 
     doubt_logprob: float = -0.6
-    """Below this a decode with the full window is better on the average."""
+    """Below this a decode may well be wrong."""
     sure_logprob: float = -0.5
     """A partial's hypothesis below this makes nothing stable and overwrites nothing. Whisper base:
     of what two such decodes agreed on, 9 % of the characters were not in the final."""
@@ -134,12 +134,19 @@ class FinalPolicy:
     """Which decodes a final gets. Attempts are in order, of one utterance."""
 
     def __init__(
-        self, profile: Profile, context_margin_ms: int | None, redo_beam_size: int = 1
+        self,
+        profile: Profile,
+        context_margin_ms: int | None,
+        wide_margin_ms: int | None = None,
+        redo_logprob: float = -0.7,
     ) -> None:
-        """`context_margin_ms` is for the cut context; `redo_beam_size` for BALANCED's redo."""
+        """Margins as in DecodeOptions: of a quick decode, and of one that must be right.
+
+        BALANCED decodes again what is below `redo_logprob`. A model's own figures stand in
+        models.yaml.
+        """
         cut = DecodeOptions(beam_size=1, context_margin_ms=context_margin_ms)
-        full = DecodeOptions(beam_size=redo_beam_size, context_margin_ms=None)
-        beam = DecodeOptions(beam_size=5, context_margin_ms=None)
+        wide = DecodeOptions(beam_size=5, context_margin_ms=wide_margin_ms)
         beam_without_loops = DecodeOptions(
             beam_size=5, context_margin_ms=None, no_repeat_ngram_size=6
         )
@@ -147,10 +154,11 @@ class FinalPolicy:
             beam_size=1, context_margin_ms=None, no_repeat_ngram_size=3
         )
         self._profile = profile
+        self._redo_logprob = redo_logprob
         self._ladder = {
-            Profile.FAST: (cut, full, beam_without_loops),
-            Profile.BALANCED: (cut, full, beam_without_loops),
-            Profile.ACCURATE: (beam, beam_without_loops, greedy_without_loops),
+            Profile.FAST: (cut, wide, beam_without_loops),
+            Profile.BALANCED: (cut, wide, beam_without_loops),
+            Profile.ACCURATE: (wide, beam_without_loops, greedy_without_loops),
         }[profile]
 
     def first(self) -> DecodeOptions:
@@ -161,9 +169,9 @@ class FinalPolicy:
         """Options of the next decode; None when the attempts are enough.
 
         Every profile decodes again what went astray (loop, impossible speed, cut off by the
-        token limit). BALANCED also decodes once with the full window whatever a cut context
-        leaves in doubt or takes for no speech: there `no_speech_prob` is too high for short
-        words (Whisper base: up to 0.85, and at most 0.3 with the full window).
+        token limit). BALANCED also decodes once with a beam and wide context whatever a cut
+        context leaves in doubt or takes for no speech: there `no_speech_prob` is too high for
+        short words (Whisper base: up to 0.85, and at most 0.3 with the full window).
         """
         if len(attempts) >= MAX_ATTEMPTS or not self._wants_more(attempts):
             return None
@@ -172,11 +180,12 @@ class FinalPolicy:
 
     def _wants_more(self, attempts: Sequence[Attempt]) -> bool:
         last = attempts[-1]
-        if last.verdict.kind is VerdictKind.ACCEPT:
-            return False
-        if self._profile is Profile.BALANCED and last.options.context_margin_ms is not None:
+        if not _BROKEN.isdisjoint(last.verdict.reasons):
             return True
-        return not _BROKEN.isdisjoint(last.verdict.reasons)
+        if self._profile is not Profile.BALANCED or len(attempts) > 1:
+            return False
+        silent = last.verdict.kind is VerdictKind.NO_SPEECH
+        return silent or last.hypothesis.avg_logprob < self._redo_logprob
 
     def best(self, attempts: Sequence[Attempt]) -> Outcome:
         """Choose among attempts: the accepted one, else the most probable that a mouth can say.

@@ -20,11 +20,11 @@ class Profile(Enum):
     """How much work a final may cost."""
 
     FAST = "fast"
-    """Encoder context cut to the audio, greedy."""
+    """Encoder context cut to the audio, greedy; decoded again only what went astray."""
     BALANCED = "balanced"
-    """As FAST, and what the quality gate doubts is decoded again with the full window."""
+    """As FAST, and what is in doubt is decoded again as in ACCURATE."""
     ACCURATE = "accurate"
-    """Full window, beam 5."""
+    """Beam 5, wide context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,4 +161,9 @@ class ModelSpec:
     embedded: bool = False
     path: str | None = None
     context_margin_ms: int = 1_500
+    """Silence after the speech in the context of partials and quick finals."""
+    wide_margin_ms: int = 30_000
+    """The same for finals that must be right; 30 s is the full window."""
+    redo_logprob: float = -0.7
+    """Profile `balanced` decodes again a final less probable than this (mean per token)."""
     scores: tuple[PublishedScore, ...] = field(default=())

@@ -40,8 +40,9 @@ class Recognisers:
         )
 
     def _tuning_of(self, model_id: str) -> DecodeTuning:
-        margin_ms = self._spec_of(model_id).context_margin_ms
+        spec = self._spec_of(model_id)
+        margin_ms = spec.context_margin_ms
         return DecodeTuning(
-            policy=FinalPolicy(self._profile, margin_ms),
+            policy=FinalPolicy(self._profile, margin_ms, spec.wide_margin_ms, spec.redo_logprob),
             partial_options=DecodeOptions(beam_size=1, context_margin_ms=margin_ms),
         )

@@ -41,6 +41,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
   embedded: false
   path: models/mine
   context_margin_ms: 2000
+  wide_margin_ms: 4000
+  redo_logprob: -0.5
   scores:
     - {metric: CER, value: 10, test_set: FLEURS, source: a paper}
 """
@@ -59,6 +61,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         vram_mb=900,
         path=str(tmp_path / "models" / "mine"),
         context_margin_ms=2000,
+        wide_margin_ms=4000,
+        redo_logprob=-0.5,
         scores=(PublishedScore("CER", 10.0, "FLEURS", "a paper"),),
     )
 

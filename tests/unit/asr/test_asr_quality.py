@@ -111,7 +111,7 @@ def ladder(policy: FinalPolicy, verdict: Verdict) -> list[DecodeOptions]:
 def rungs(profile: Profile, verdict: Verdict) -> list[tuple[int, int | None, bool]]:
     return [
         (options.beam_size, options.context_margin_ms, options.no_repeat_ngram_size > 0)
-        for options in ladder(FinalPolicy(profile, 1_500), verdict)
+        for options in ladder(FinalPolicy(profile, 1_500, 3_000), verdict)
     ]
 
 
@@ -120,36 +120,47 @@ def test_an_accepted_decode_is_the_last(profile: Profile) -> None:
     assert len(rungs(profile, ACCEPT)) == 1
 
 
-def test_only_balanced_asks_the_full_window_whether_nobody_spoke() -> None:
-    assert rungs(Profile.BALANCED, SILENT) == [(1, 1_500, False), (1, None, False)]
+QUICK = (1, 1_500, False)
+WIDE = (5, 3_000, False)
+
+
+def test_only_balanced_asks_a_wider_context_whether_nobody_spoke() -> None:
+    assert rungs(Profile.BALANCED, SILENT) == [QUICK, WIDE]
     assert len(rungs(Profile.FAST, SILENT)) == 1
     assert len(rungs(Profile.ACCURATE, SILENT)) == 1
 
 
 def test_fast_redoes_only_what_went_astray() -> None:
-    assert rungs(Profile.FAST, DOUBT) == [(1, 1_500, False)]
-    assert rungs(Profile.FAST, LOOP) == [(1, 1_500, False), (1, None, False), (5, None, True)]
+    assert rungs(Profile.FAST, DOUBT) == [QUICK]
+    assert rungs(Profile.FAST, LOOP) == [QUICK, WIDE, (5, None, True)]
 
 
-def test_balanced_redoes_doubt_once_with_the_full_window() -> None:
-    assert rungs(Profile.BALANCED, DOUBT) == [(1, 1_500, False), (1, None, False)]
+@pytest.mark.parametrize(("logprob", "redone"), [(-0.71, True), (-0.69, False)])
+def test_balanced_redoes_once_what_is_less_probable_than_its_limit(
+    logprob: float, redone: bool
+) -> None:
+    policy = FinalPolicy(Profile.BALANCED, 1_500, 3_000, redo_logprob=-0.7)
+    attempts = [Attempt(policy.first(), said(logprob=logprob), DOUBT)]
+    again = policy.next(attempts)
+    assert (again is not None) is redone
+    if again is not None:
+        attempts.append(Attempt(again, said(logprob=logprob), DOUBT))
+        assert policy.next(attempts) is None
+
+
+def test_balanced_redoes_what_went_astray_however_probable() -> None:
     assert rungs(Profile.BALANCED, LOOP) == rungs(Profile.FAST, LOOP)
 
 
-def test_balanced_can_redo_with_a_beam() -> None:
-    policy = FinalPolicy(Profile.BALANCED, 1_500, redo_beam_size=5)
-    assert [options.beam_size for options in ladder(policy, DOUBT)] == [1, 5]
-
-
-def test_accurate_starts_with_beam_and_full_window() -> None:
-    assert rungs(Profile.ACCURATE, DOUBT) == [(5, None, False)]
-    assert rungs(Profile.ACCURATE, LOOP) == [(5, None, False), (5, None, True), (1, None, True)]
+def test_accurate_starts_with_beam_and_wide_context() -> None:
+    assert rungs(Profile.ACCURATE, DOUBT) == [WIDE]
+    assert rungs(Profile.ACCURATE, LOOP) == [WIDE, (5, None, True), (1, None, True)]
 
 
 @pytest.mark.parametrize("profile", Profile)
 @pytest.mark.parametrize("margin", [None, 1_500])
 def test_no_ladder_repeats_itself_or_samples(profile: Profile, margin: int | None) -> None:
-    made = ladder(FinalPolicy(profile, margin), LOOP)
+    made = ladder(FinalPolicy(profile, margin, margin), LOOP)
     assert len(made) == len(set(made)) <= MAX_ATTEMPTS
     assert all(options.temperature == 0.0 for options in made)
 
