@@ -4,7 +4,8 @@ Its defaults are made for CUDA and English; what is set here is the model, int8,
 its low-memory mode (one model for interim and final texts). Interim and final messages are tied to
 recordings, which its voice detector starts and ends. Segment numbers in its messages go wrong when
 a final is still due while the next recording starts, so recordings are counted here: finals (and
-errors in their place) come in the order of the recordings.
+errors in their place) come in the order of the recordings. Where decodes are late, a final may
+carry a later recording's text, as the recorder takes the newest result due; it is scored as shown.
 """
 
 from __future__ import annotations
@@ -67,9 +68,8 @@ class RealtimeSttSession:
         encoded = json.dumps(head).encode()
         return struct.pack("<I", len(encoded)) + encoded + samples.tobytes()
 
-    def after_audio(self) -> str:
-        """`stop`: what is being recorded is decoded."""
-        return '{"type": "stop"}'
+    def after_audio(self) -> None:
+        """Nothing: the silence at the end ends the last recording, as it does between clips."""
 
     def texts(self, at_s: float, message: dict[str, Any]) -> list[Text]:
         """Texts of the recording that a message is about."""

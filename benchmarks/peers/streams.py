@@ -51,7 +51,9 @@ async def stream(url: str, session: Session, samples: Pcm16) -> Streamed:
     result = Streamed()
     try:
         # A busy server that answers pings late is slow, not gone: no keepalive.
-        async with websockets.connect(url, max_size=None, ping_interval=None) as socket:
+        async with websockets.connect(
+            url, max_size=None, ping_interval=None, open_timeout=READY_LIMIT_S
+        ) as socket:
             await asyncio.wait_for(_begin(socket, session), READY_LIMIT_S)
             result.started_s = result.ended_s = time.monotonic()
             receiver = asyncio.create_task(_receive(socket, session, result), name="receive")
