@@ -55,9 +55,12 @@ PARTICLES: Final = (
 
 PROMISES: Final = (
     *("ก็", "ว่า", "ที่", "และ", "แต่", "หรือ", "เพราะ", "ซึ่ง", "โดย", "ของ", "ใน", "กับ", "ให้", "จะ"),
-    *("แล้วก็", "ถ้า", "หาก", "เมื่อ", "เพื่อ", "คือ", "เป็น", "จาก", "บน", "ต้อง", "ได้แก่", "เช่น", "ตาม"),
+    *("แล้วก็", "ถ้า", "หาก", "เมื่อ", "เพื่อ", "คือ", "เป็น", "จาก", "บน", "ได้แก่", "เช่น", "ตาม"),
 )
 """Words that something must follow."""
+
+NEITHER: Final = ("ชนะ", "หน้าที่", "สถานที่", "พื้นที่", "สิ่งของ", "ติดตาม", "จำเป็น")
+"""Common longer words that end like one of the above; text is not cut into words here."""
 
 EndSilence = Callable[[str], int]
 """From the text at a pause to the silence, in ms, that ends the utterance there."""
@@ -73,6 +76,8 @@ def adaptive(short_ms: int, long_ms: int = LONG_MS) -> EndSilence:
 
     def end_silence_ms(text: str) -> int:
         said = for_scoring(text)
+        if said.endswith(NEITHER):
+            return DEFAULT_MS
         if said.endswith(PARTICLES):
             return short_ms
         return long_ms if said.endswith(PROMISES) else DEFAULT_MS

@@ -26,6 +26,8 @@ from benchmarks.endpointing_report import (
         ("เขาบอกว่า", LONG_MS),
         ("แล้วก็ ", LONG_MS),
         ("คลิกบนตัวปลา", DEFAULT_MS),
+        ("พวกเราชนะ", DEFAULT_MS),
+        ("ทุกพื้นที่", DEFAULT_MS),
         ("", DEFAULT_MS),
     ],
 )
