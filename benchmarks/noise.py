@@ -11,10 +11,11 @@ played for 60 s at the level that it has under the median clip.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Trial:
         self._noises = {name: recordings[NOISES[name]].samples() for name in arguments.noise}
         self._median_power = float(np.median([voiced_power(c.samples()) for c in self.clips]))
 
-    def clip(self, index: int, condition: Condition) -> list[ClipResult]:
+    def clip(self, condition: Condition, index: int) -> list[ClipResult]:
         """One clip in one condition, in every mode. The noise's place depends on the clip only."""
         clip = self.clips[index]
         speech = clip.samples()
@@ -137,18 +138,15 @@ def run(
     trial: Trial, conditions: Sequence[Condition], threads: int
 ) -> tuple[list[ClipResult], list[AloneResult]]:
     """All conditions; the order of the results is that of the conditions and clips."""
-    indices = range(len(trial.clips))
-    jobs: list[Callable[[], list[ClipResult]]] = [
-        lambda c=condition, i=index: trial.clip(i, c)  # type: ignore[misc]
-        for condition in (Condition(CLEAN, None), *conditions)
-        for index in indices
-    ]
+    jobs = list(itertools.product((Condition(CLEAN, None), *conditions), range(len(trial.clips))))
     done: list[ClipResult] = []
     with ThreadPoolExecutor(threads) as pool:
-        for number, results in enumerate(pool.map(lambda job: job(), jobs), 1):
+        for number, results in enumerate(pool.map(lambda job: trial.clip(*job), jobs), 1):
             done += results
-            if number % len(indices) == 0:
-                sys.stderr.write(f"{number // len(indices)} of {len(conditions) + 1} conditions\n")
+            if number % len(trial.clips) == 0:
+                sys.stderr.write(
+                    f"{number // len(trial.clips)} of {len(conditions) + 1} conditions\n"
+                )
         alone = [result for results in pool.map(trial.alone, conditions) for result in results]
     return done, alone
 
