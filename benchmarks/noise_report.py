@@ -102,6 +102,8 @@ def _summary(clips: Sequence[ClipResult], modes: Sequence[str]) -> str:
     groups = {"all noises": [r for r in clips if r.noise != CLEAN]}
     for result in clips:
         groups.setdefault(result.noise, []).append(result)
+    for result in groups["all noises"]:
+        groups.setdefault(f"all at {result.snr_db:g} dB", []).append(result)
     rows = [
         [name, *("{:+.1f} ({:+.1f} to {:+.1f})".format(*difference(own, mode)) for mode in others)]
         for name, own in groups.items()

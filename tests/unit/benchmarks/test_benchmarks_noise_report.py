@@ -64,5 +64,6 @@ def test_the_report_has_a_row_for_each_condition() -> None:
     lines = report(RESULTS, alone).splitlines()
     assert "| pink | 5 | 0.400 / 0.300 | 10.0 / 10.0 | 0 / 0 | 0 / 0 |" in lines
     assert "| all noises | +5.0 (+5.0 to +5.0) |" in lines
+    assert "| all at 5 dB | +5.0 (+5.0 to +5.0) |" in lines
     assert "| pink | 5 | 3 / 3 | 17 / 17 |" in lines
     assert "| in noise | 10.0 | 10.0 |" in lines
