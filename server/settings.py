@@ -193,7 +193,9 @@ class Settings:
         choices=tuple(n.value for n in NoiseReduction),
     )
     # partials
-    first_partial_ms: int = _set(600, "speech before the first partial", low=200, high=5_000)
+    first_partial_ms: int = _set(
+        250, "speech before the first partial, from its detection", low=100, high=5_000
+    )
     partial_interval_ms: int = _set(1_000, "speech between partials", low=200, high=10_000)
     # bounds
     max_audio_message_bytes: int = _set(

@@ -26,7 +26,7 @@ FULL_WINDOW_ENDING = "ครับ"
 
 
 def is_redo(request: DecodeRequest) -> bool:
-    return request.kind is DecodeKind.FINAL and request.options.context_margin_ms is None
+    return request.kind is DecodeKind.FINAL and request.options.beam_size > 1
 
 
 class DoubtfulEngine(ScriptedEngine):
