@@ -23,7 +23,9 @@ QUIETEST = -10.0
 """Decades; the extractor takes nothing for quieter."""
 
 BUCKET_FRAMES = 100
-"""Contexts are whole seconds, so that utterances of about one length share a batch.
+SHORT_FRAMES = 400
+"""Contexts are whole seconds up to here and even ones beyond, so that utterances of about one
+length share a batch.
 
 No bucket may give as many encoder frames (half of these) as there are mel bands, 80 or 128:
 CTranslate2 would take an encoder output of that shape for features and encode it again.
@@ -34,7 +36,7 @@ Features: TypeAlias = npt.NDArray[np.float32]
 
 
 def context_frames(samples: int, margin_ms: int | None) -> int:
-    """Frames of context for an utterance: its length plus a margin, up to a whole second.
+    """Frames of context for an utterance: its length plus a margin, up to a bucket.
 
     None is the full window. Depends on nothing but its arguments, so that a decode is the same
     whatever else is in its batch.
@@ -42,8 +44,8 @@ def context_frames(samples: int, margin_ms: int | None) -> int:
     if margin_ms is None:
         return FULL_FRAMES
     wanted = samples / HOP_SAMPLES + margin_ms * FRAMES_PER_S / 1_000
-    buckets = max(1, math.ceil(wanted / BUCKET_FRAMES))
-    return min(FULL_FRAMES, BUCKET_FRAMES * buckets)
+    step = BUCKET_FRAMES if wanted <= SHORT_FRAMES else 2 * BUCKET_FRAMES
+    return min(FULL_FRAMES, step * max(1, math.ceil(wanted / step)))
 
 
 def log_mel(transform: Callable[..., Features], samples: Samples, frames: int) -> Features:

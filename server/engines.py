@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 CPU_MESSAGE = "Info: Using CPU (consider GPU for better performance)"
 MAX_CPU_WORKERS = 4
-CPU_BATCH = 8
+CPU_BATCH = 4
+"""Of more, each item costs nearly as much, and all wait for the whole (docs/measurements.md)."""
 GPU_WORKERS = 4
 GPU_BATCH = 8
 
