@@ -23,7 +23,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
-from asr.engine import EngineError, EngineInfo, Prepared
+from asr.engine import EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.features import FRAMES_PER_S, FULL_FRAMES, Features, context_frames, log_mel
 from asr.types import DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
 
@@ -113,6 +113,29 @@ class Ct2Engine:
             raise _engine_error(error, "decode_failed") from error
         return [self._hypothesis(result, key.new_tokens) for result in results]
 
+    def time_decode(self, load: TrialLoad) -> TrialTime:
+        """Time one decode of faint noise that may not end early. Raises EngineError."""
+        features = ctranslate2.StorageView.from_array(
+            _faint_noise(load.batch, self._model.n_mels, load.frames)
+        )
+        begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
+        try:
+            results = self._model.generate(
+                features,
+                [self._prompt] * load.batch,
+                beam_size=load.beam_size,
+                max_length=2 * load.new_tokens,  # CTranslate2 stops after half of it
+                suppress_tokens=[*self._suppressed, self._tokenizer.eot],
+            )
+        except Exception as error:  # CTranslate2 raises plain exceptions
+            raise _engine_error(error, "decode_failed") from error
+        wall_s = time.perf_counter() - begun_s
+        cpu_s = time.process_time() - begun_cpu_s if self.info.device == "cpu" else wall_s
+        counts = {len(result.sequences_ids[0]) for result in results}
+        if counts != {load.new_tokens}:
+            raise EngineError("bad_trial", f"a trial of {load.new_tokens} tokens gave {counts}")
+        return TrialTime(wall_s, cpu_s)
+
     def close(self) -> None:
         """Unload, and make sure of it: CTranslate2 ignores an unload while a job winds down."""
         deadline_s = time.monotonic() + UNLOAD_LIMIT_S
@@ -179,6 +202,12 @@ def _token_limit(request: DecodeRequest, frames: int) -> int:
 def _features(prepared: Prepared) -> Features:
     assert isinstance(prepared.features, np.ndarray)
     return prepared.features
+
+
+def _faint_noise(batch: int, n_mels: int, frames: int) -> Features:
+    """Features (batch, n_mels, frames) near the floor of what Whisper hears, always the same."""
+    noise = np.random.default_rng(0).normal(-1.0, 0.1, (batch, n_mels, frames))
+    return noise.astype(np.float32)
 
 
 def _return_freed_memory() -> None:

@@ -42,6 +42,27 @@ class EngineInfo:
     max_batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class TrialLoad:
+    """A decode whose work is the same whatever is heard, to see what a machine can do."""
+
+    frames: int
+    """Of encoder context, 10 ms each."""
+    batch: int
+    beam_size: int
+    new_tokens: int
+    """Generated for each item: no fewer, no more. At least as many as a prompt has (4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialTime:
+    """What a trial took."""
+
+    wall_s: float
+    cpu_s: float
+    """Of this process meanwhile; the wall time again where the work is not a processor's."""
+
+
 class Engine(Protocol):
     """One loaded model. Thread-safe: `prepare` and `decode` may run in several threads."""
 
@@ -59,6 +80,10 @@ class Engine(Protocol):
 
         Raises EngineError for the batch as a whole; the caller retries items alone.
         """
+        ...
+
+    def time_decode(self, load: TrialLoad) -> TrialTime:
+        """Time one decode of fixed work (blocking). Raises EngineError."""
         ...
 
     def close(self) -> None:

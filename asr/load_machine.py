@@ -88,7 +88,7 @@ class LoadMachine:
         return superseded
 
     def warming(self) -> None:
-        """The weights are in memory; a first decode runs."""
+        """The weights are in memory; first decodes run."""
         self._become(LoadState.WARMING)
 
     def finished(self) -> list[LoadEffect]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from asr.calibration import Pace
 from asr.engine import Engine, EngineError, EngineInfo
 from asr.load_machine import Answer, Begin, LoadEffect, LoadMachine, Verdict
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelSpec, ModelState
@@ -60,8 +61,9 @@ class ModelListing:
 class _Loaded:
     """An engine in memory and how many utterances hold it."""
 
-    def __init__(self, engine: Engine, load_s: float) -> None:
+    def __init__(self, engine: Engine, pace: Pace, load_s: float) -> None:
         self.engine = engine
+        self.pace = pace
         self.load_s = load_s
         self.leases = 0
 
@@ -81,8 +83,9 @@ class ModelLease:
 
 
 class ModelManager:
-    """Loads in a thread of its own, warms up, swaps, and closes what nobody holds.
+    """Loads in a thread of its own, warms up, measures, swaps, and closes what nobody holds.
 
+    `pacer` says how a model is used here; it runs in that thread, once for each load.
     All methods belong to the loop's thread. On any failure the old model stays.
     """
 
@@ -91,12 +94,14 @@ class ModelManager:
         *,
         catalogue: Mapping[str, ModelSpec],
         engine_factory: Callable[[ModelSpec], Engine],
+        pacer: Callable[[ModelSpec, Engine], Pace],
         locate: Callable[[ModelSpec], Path | None],
         host: EngineHost,
         clock: Callable[[], float],
     ) -> None:
         self.catalogue = catalogue
         self._factory = engine_factory
+        self._pacer = pacer
         self._locate = locate
         self._host = host
         self._clock = clock
@@ -118,6 +123,15 @@ class ModelManager:
     def current_info(self) -> EngineInfo | None:
         """What the current model runs on."""
         return self._loaded[self._current_id].engine.info if self._current_id else None
+
+    @property
+    def current_pace(self) -> Pace | None:
+        """How the current model is used."""
+        return self.pace_of(self._current_id) if self._current_id else None
+
+    def pace_of(self, model_id: str) -> Pace:
+        """How a loaded model is used; it does not change while the model is loaded."""
+        return self._loaded[model_id].pace
 
     def acquire(self) -> ModelLease:
         """Hold the current model. Raises ModelError before the first is loaded."""
@@ -219,6 +233,7 @@ class ModelManager:
         try:
             self._machine.warming()
             await loop.run_in_executor(self._thread, warm_up, engine)
+            pace = await loop.run_in_executor(self._thread, self._pacer, spec, engine)
         except asyncio.CancelledError:  # at the end: nobody waits for what the thread still does
             self._thread.submit(engine.close)
             raise
@@ -226,7 +241,7 @@ class ModelManager:
             await loop.run_in_executor(self._thread, engine.close)
             raise
         self._host.attach(spec.id, engine)
-        return _Loaded(engine, self._clock() - begun_s)
+        return _Loaded(engine, pace, self._clock() - begun_s)
 
     def _state_of(self, spec: ModelSpec) -> ModelState:
         if spec.id in self._loaded:

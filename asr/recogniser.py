@@ -55,8 +55,6 @@ allow 5 s of `min_speech_ms` behind 2 s of `pre_roll_ms`)."""
 class RecogniserConfig:
     """How one stream is recognised."""
 
-    first_partial_ms: int = 250
-    partial_interval_ms: int = 1_000
     overlap_ms: int = 0
     """Audio repeated before a forced split; text said twice there is removed."""
     final_deadline_s: float = 1.0
@@ -158,14 +156,15 @@ class StreamRecogniser:
         previous = self._split_before(event.start_sample)
         overlap = 0 if previous is None else ms_to_samples(self._config.overlap_ms)
         lease = self._lease_model()
+        tuning = self._tuning_of(lease.model_id)
         start = max(event.start_sample, self._ring.start_sample)
         self._open = Utterance(
             id=self._utterances,
             start_sample=start,
             audio_start_sample=max(start - overlap, self._ring.start_sample),
             lease=lease,
-            tuning=self._tuning_of(lease.model_id),
-            partial_due_sample=event.detected_sample + ms_to_samples(self._config.first_partial_ms),
+            tuning=tuning,
+            partial_due_sample=event.detected_sample + ms_to_samples(tuning.first_partial_ms),
             predecessor=previous if overlap else None,
         )
         return [SpeechBegan(self._open.id, start)]
@@ -235,7 +234,9 @@ class StreamRecogniser:
     def _note_partial(self, utterance: Utterance, end_sample: int) -> None:
         """A decode up to here was asked for, whose text will be shown."""
         utterance.partial_end_sample = end_sample
-        utterance.partial_due_sample = end_sample + ms_to_samples(self._config.partial_interval_ms)
+        utterance.partial_due_sample = end_sample + ms_to_samples(
+            utterance.tuning.partial_interval_ms
+        )
 
     def _on_partial(
         self, utterance: Utterance, outcome: DecodeOutcome, now_s: float

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from asr.engine import EngineError, EngineInfo, Prepared
+from asr.engine import EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.types import DecodeRequest, Hypothesis
 from audio.types import Samples, ms_to_samples
 
@@ -21,6 +21,7 @@ SYLLABLE_MS: Final = 200
 VOICED_RMS: Final = 0.01
 """A piece is voiced above this; full scale is 1."""
 GATE_LIMIT_S: Final = 30.0
+QUICK_TRIAL: Final = TrialTime(wall_s=0.01, cpu_s=0.01)
 
 _CONSONANTS: Final = "กขคงจชดตทนบปพมยรลวสหอ"
 _VOWELS: Final = "ะาิีึืุู"
@@ -32,7 +33,8 @@ class ScriptedEngine:
     """Says one syllable per voiced piece, or the next entry of `script`.
 
     `delay` gives the seconds that a decode sleeps, `gate` holds decodes until it is set, and a
-    batch with a request that `fail_on` picks raises EngineError `scripted_failure`.
+    batch with a request that `fail_on` picks raises EngineError `scripted_failure`. `trial` is
+    what `time_decode` answers, at once.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ScriptedEngine:
         delay: Callable[[Sequence[Prepared]], float] | None = None,
         gate: threading.Event | None = None,
         fail_on: Callable[[DecodeRequest], bool] | None = None,
+        trial: Callable[[TrialLoad], TrialTime] = lambda _: QUICK_TRIAL,
     ) -> None:
         self.info = EngineInfo(model_id, "cpu", "script", workers, max_batch)
         self.batches: list[tuple[DecodeRequest, ...]] = []
@@ -53,6 +56,7 @@ class ScriptedEngine:
         self._delay = delay
         self._gate = gate
         self._fail_on = fail_on
+        self._trial = trial
         self._closed = False
 
     def prepare(self, request: DecodeRequest) -> Prepared:
@@ -72,6 +76,11 @@ class ScriptedEngine:
         if self._fail_on is not None and any(map(self._fail_on, requests)):
             raise EngineError("scripted_failure", "the script says that this decode fails")
         return [self._hypothesis(prepared) for prepared in batch]
+
+    def time_decode(self, load: TrialLoad) -> TrialTime:
+        """What `trial` says, without the wait."""
+        self._check_open()
+        return self._trial(load)
 
     def close(self) -> None:
         """Refuse all further calls."""

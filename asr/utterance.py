@@ -36,10 +36,14 @@ LeaseModel = Callable[[], Lease]
 
 @dataclass(frozen=True, slots=True)
 class DecodeTuning:
-    """How one model is used: its policy for finals and its options for partials."""
+    """How one model is used: its policy for finals, its options and cadence for partials."""
 
     policy: FinalPolicy
     partial_options: DecodeOptions
+    first_partial_ms: int = 250
+    """Speech before the first partial, from its detection."""
+    partial_interval_ms: int = 1_000
+    """Speech between partials."""
 
 
 TuningOf = Callable[[str], DecodeTuning]

@@ -101,13 +101,14 @@ class OfflineRecogniser:
         tuning = DecodeTuning(
             FinalPolicy(profile, context_margin_ms),
             DecodeOptions(context_margin_ms=context_margin_ms),
+            first_partial_ms=NEVER_MS,
         )
         self._recogniser = StreamRecogniser(
             stream_id="offline",
             lease_model=_Lease,
             tuning_of=lambda _: tuning,
             gate=self._gate,
-            config=RecogniserConfig(first_partial_ms=NEVER_MS),
+            config=RecogniserConfig(),
         )
 
     def feed(self, item: FrontendItem) -> list[FinalText]:

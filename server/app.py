@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from asr.calibration import in_words
 from asr.catalogue import Catalogue, load_catalogue
 from asr.models import ModelError, ModelManager
 from asr.scheduler import Scheduler
@@ -35,9 +36,11 @@ from server.http import Page
 from server.listener import Listener
 from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
+from server.pacing import Pacer
 from server.registry import SessionRegistry
-from server.settings import Settings
+from server.settings import AUTO_PROFILE, Settings
 from server.statistics import ServerStatistics
+from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
 
@@ -149,7 +152,7 @@ class App:
             registry=SessionRegistry(settings, time.monotonic),
             models=models,
             scheduler=scheduler,
-            recognisers=Recognisers(settings, catalogue.__getitem__, models.acquire),
+            recognisers=Recognisers(settings, models),
             silero=await loop.run_in_executor(dsp, SileroModel),
             dsp=dsp,
             statistics=ServerStatistics(),
@@ -172,6 +175,7 @@ class App:
         return ModelManager(
             catalogue=catalogue,
             engine_factory=source,
+            pacer=Pacer(self._settings, machine, source.locate),
             locate=source.locate,
             host=scheduler,
             clock=time.monotonic,
@@ -206,8 +210,11 @@ class App:
 
     def _greet(self, context: Context) -> None:
         info, current = context.models.current_info, context.models.current
+        pace = context.models.current_pace
         assert info is not None
         assert current is not None
+        assert pace is not None
+        chosen = "as measured" if self._settings.profile == AUTO_PROFILE else "as set"
         host = "localhost" if self._settings.host == "localhost" else self._settings.host
         lines = (
             "",
@@ -215,7 +222,8 @@ class App:
             f"  page     http://{host}:{context.ports.control}/",
             f"  control  ws://{host}:{context.ports.control}",
             f"  audio    ws://{host}:{context.ports.audio}",
-            *(f"  note     {notice}" for notice in context.notices),
+            f"  profile  {pace.profile.value}, {chosen}: {in_words(pace, info.max_batch)}",
+            *(f"  note     {notice}" for notice in notices(context)),
             "",
             "Open the page in a browser, click Connect, then Start Recording, and speak Thai.",
             f"From a microphone or a file: {_command('realtime_thai_asr_client.py')} [--file F]",

@@ -71,7 +71,7 @@ class EngineFactory:
 
     def __init__(self, settings: Settings, machine: Machine) -> None:
         self._machine = machine
-        self.cache_dir = Path(settings.cache_dir) if settings.cache_dir else default_cache_dir()
+        self.cache_dir = cache_dir_of(settings)
 
     def locate(self, spec: ModelSpec) -> Path | None:
         """Where a model is on disk, None if it is not."""
@@ -93,6 +93,11 @@ class EngineFactory:
             threads_per_worker=machine.threads_per_worker,
             max_batch=machine.max_batch,
         )
+
+
+def cache_dir_of(settings: Settings) -> Path:
+    """Where this server keeps what it made on this machine."""
+    return Path(settings.cache_dir) if settings.cache_dir else default_cache_dir()
 
 
 def usable_cpu_count() -> int:

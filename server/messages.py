@@ -179,13 +179,26 @@ class AudioEndAck(Event, frozen=True, kw_only=True, tag="audio_end_ack"):
     request_id: Opt = UNSET
 
 
+class MeasuredCosts(Struct, frozen=True, kw_only=True):
+    """Seconds that decodes of 5 s of speech took here, in `server_status`.
+
+    What could change nothing was not tried, and is left out.
+    """
+
+    partial_s: float
+    accurate_s: float | UnsetType = UNSET
+    batch_s: float | UnsetType = UNSET
+
+
 class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
-    """What the server is, does and has."""
+    """What the server is, does and has. `profile` is the one in force."""
 
     current_model: str
     device: str
     compute_type: str
     profile: str
+    profile_setting: str
+    partial_interval_ms: int
     workers: int
     batch_size: int
     ready: bool
@@ -198,6 +211,7 @@ class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
     waiting_finals: int
     waiting_audio_s: float
     notices: list[str]
+    measured: MeasuredCosts | UnsetType = UNSET
     request_id: Opt = UNSET
 
 

@@ -19,6 +19,9 @@ Value = str | int | float | bool
 
 ENV_PREFIX = "THAI_ASR_"
 
+AUTO_PROFILE = "auto"
+"""The profile is chosen by measurement."""
+
 LONGEST_MIN_SPEECH_MS = 5_000
 """How long speech may go unrecognised until there is enough of it; a recogniser keeps that much."""
 
@@ -85,10 +88,13 @@ class Settings:
     )
     offline: bool = _set(False, "never reach out for a model", flag=True)
     profile: str = _set(
-        "balanced",
-        "how much work a final may cost",
+        AUTO_PROFILE,
+        "how much work a final may cost; auto is measured, once for each machine and model",
         flag=True,
-        choices=tuple(p.value for p in Profile),
+        choices=(AUTO_PROFILE, *(p.value for p in Profile)),
+    )
+    remeasure: bool = _set(
+        False, "measure this machine again, whatever was measured before", flag=True
     )
     num_workers: int = _set(
         0,
@@ -114,7 +120,9 @@ class Settings:
         high=1.0,
     )
     cache_dir: str = _set(
-        "", "where models made on this machine are kept; empty is the user's cache"
+        "",
+        "where models made on this machine, and its measured speed, are kept; "
+        "empty is the user's cache",
     )
     # log
     log_level: str = _set(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET, UnsetType
+
+from asr.calibration import Pace, warning
 from server.context import Context
-from server.messages import ServerStatus, optional
+from server.messages import MeasuredCosts, ServerStatus, optional
 from server.registry import Session
 
 
@@ -11,13 +14,16 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
     """The server and the asker's session, now."""
     info = context.models.current_info
     current = context.models.current
+    pace = context.models.current_pace
     waiting = context.scheduler.stats()
     sessions = context.registry.sessions
     return ServerStatus(
         current_model=current.id if current else "",
         device=info.device if info else "",
         compute_type=info.compute_type if info else "",
-        profile=context.settings.profile,
+        profile=pace.profile.value if pace else "",
+        profile_setting=context.settings.profile,
+        partial_interval_ms=pace.partial_interval_ms if pace else 0,
         workers=info.workers if info else 0,
         batch_size=info.max_batch if info else 0,
         ready=info is not None,
@@ -29,9 +35,32 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
         waiting_partials=waiting.waiting_partials,
         waiting_finals=waiting.waiting_finals,
         waiting_audio_s=round(waiting.waiting_audio_s, 2),
-        notices=list(context.notices),
+        notices=notices(context),
+        measured=_measured(pace),
         request_id=optional(request_id),
     )
+
+
+def notices(context: Context) -> list[str]:
+    """What a person should know, of the server and of the model that answers."""
+    current, pace = context.models.current, context.models.current_pace
+    too_slow = warning(current.id, pace) if current and pace else None
+    return [*context.notices, *([too_slow] if too_slow else [])]
+
+
+def _measured(pace: Pace | None) -> MeasuredCosts | UnsetType:
+    costs = pace.costs if pace else None
+    if costs is None:
+        return UNSET
+    return MeasuredCosts(
+        partial_s=round(costs.partial_s, 3),
+        accurate_s=_seconds(costs.accurate_s),
+        batch_s=_seconds(costs.batch_s),
+    )
+
+
+def _seconds(value: float | None) -> float | UnsetType:
+    return UNSET if value is None else round(value, 3)
 
 
 def statistics_snapshot(context: Context) -> dict[str, float]:

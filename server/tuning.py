@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from asr.models import ModelManager
 from asr.quality import FinalPolicy, QualityGate
 from asr.recogniser import RecogniserConfig, StreamRecogniser
-from asr.types import DecodeOptions, ModelSpec, Profile
-from asr.utterance import DecodeTuning, LeaseModel
+from asr.types import DecodeOptions
+from asr.utterance import DecodeTuning
 from server.settings import Settings
 
 
 class Recognisers:
     """Makes stream recognisers that lease the model in force for each utterance."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        spec_of: Callable[[str], ModelSpec],
-        lease_model: LeaseModel,
-    ) -> None:
-        self._profile = Profile(settings.profile)
-        self._config = RecogniserConfig(
-            first_partial_ms=settings.first_partial_ms,
-            partial_interval_ms=settings.partial_interval_ms,
-            overlap_ms=settings.overlap_ms,
-        )
-        self._spec_of = spec_of
-        self._lease_model = lease_model
+    def __init__(self, settings: Settings, models: ModelManager) -> None:
+        self._config = RecogniserConfig(overlap_ms=settings.overlap_ms)
+        self._models = models
 
     def make(self, stream_id: str) -> StreamRecogniser:
         """The recogniser of one stream."""
         return StreamRecogniser(
             stream_id=stream_id,
-            lease_model=self._lease_model,
+            lease_model=self._models.acquire,
             tuning_of=self._tuning_of,
             gate=QualityGate(),
             config=self._config,
         )
 
     def _tuning_of(self, model_id: str) -> DecodeTuning:
-        spec = self._spec_of(model_id)
+        spec = self._models.catalogue[model_id]
         margin_ms = spec.context_margin_ms
+        pace = self._models.pace_of(model_id)
         return DecodeTuning(
-            policy=FinalPolicy(self._profile, margin_ms, spec.wide_margin_ms, spec.redo_logprob),
+            policy=FinalPolicy(pace.profile, margin_ms, spec.wide_margin_ms, spec.redo_logprob),
             partial_options=DecodeOptions(beam_size=1, context_margin_ms=margin_ms),
+            first_partial_ms=pace.first_partial_ms,
+            partial_interval_ms=pace.partial_interval_ms,
         )

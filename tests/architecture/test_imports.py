@@ -15,6 +15,7 @@ MUST_BE_PURE = {
     "audio.endpoint",
     "asr.agreement",
     "asr.batching",
+    "asr.calibration",
     "asr.outcomes",
     "asr.quality",
     "asr.recogniser",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from asr.engine import Engine
+from asr.engine import Engine, TrialTime
 from asr.scripted_engine import ScriptedEngine
 from asr.types import ModelSpec
 from tests.support.running_server import ScriptedModels, run_server
 from tests.support.speech import pcm16, utterances
+
+
+def took(seconds: float) -> TrialTime:
+    return TrialTime(seconds, seconds)
 
 
 async def test_status_says_what_answers_and_on_what(tmp_path: Path) -> None:
@@ -22,6 +26,27 @@ async def test_status_says_what_answers_and_on_what(tmp_path: Path) -> None:
         assert (status["device"], status["ready"], status["streams"]) == ("cpu", True, 1)
         assert status["sessions"] == 1
         assert "Info: Using CPU (consider GPU for better performance)" in status["notices"]
+
+
+async def test_status_says_how_the_model_in_force_is_used(tmp_path: Path) -> None:
+    def make(spec: ModelSpec) -> Engine:
+        slow = spec.id == "second"
+        return ScriptedEngine(spec.id, trial=lambda load: took(6.0 if slow else 0.01 * load.batch))
+
+    async with (
+        run_server(tmp_path, ScriptedModels(make), profile="auto", num_workers=1) as server,
+        server.control() as control,
+    ):
+        status = await control.ask({"type": "get_status"}, "server_status")
+        assert (status["profile"], status["profile_setting"]) == ("balanced", "auto")
+        assert status["partial_interval_ms"] == 1_000
+        assert status["measured"] == {"partial_s": 0.01, "accurate_s": 0.01, "batch_s": 0.08}
+        assert not [notice for notice in status["notices"] if "too slow" in notice]
+        await control.ask({"type": "load_model", "model_id": "second"}, "model_loaded")
+        status = await control.ask({"type": "get_status"}, "server_status")
+        assert (status["profile"], status["partial_interval_ms"]) == ("fast", 10_000)
+        assert status["measured"] == {"partial_s": 6.0}
+        assert [notice for notice in status["notices"] if "second is too slow" in notice]
 
 
 async def test_statistics_count(tmp_path: Path) -> None:

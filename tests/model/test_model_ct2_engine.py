@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +20,8 @@ from faster_whisper import WhisperModel
 from asr.catalogue import load_catalogue
 from asr.ct2_engine import Ct2Engine
 from asr.embedded_model import ensure_embedded_model
-from asr.engine import EngineError, Prepared
+from asr.engine import EngineError, Prepared, TrialLoad
+from asr.features import FULL_FRAMES
 from asr.locate import check_model_dir, find_model
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
 from audio.types import SAMPLE_RATE_HZ, Samples
@@ -114,6 +116,22 @@ def batch_of(
         if len(group) == size:
             return group
     raise AssertionError(f"no {size} clips of one length")
+
+
+class Recorder:
+    """A CTranslate2 model that keeps what it generated."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.tokens: list[list[list[int]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def generate(self, *arguments: Any, **options: Any) -> Any:
+        results = self._model.generate(*arguments, **options)
+        self.tokens.append([result.sequences_ids[0] for result in results])
+        return results
 
 
 def test_the_embedded_model_is_found_fit_and_loaded(
@@ -269,3 +287,31 @@ def test_what_cannot_be_loaded_is_an_error(model_dir: Path, tmp_path: Path) -> N
     with pytest.raises(EngineError, match="xx") as caught:
         load(model_dir, replace(SPEC, language="xx"))
     assert caught.value.code == "model_load_failed"
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        TrialLoad(frames=700, batch=1, beam_size=1, new_tokens=40),
+        TrialLoad(frames=700, batch=3, beam_size=1, new_tokens=7),
+        TrialLoad(frames=FULL_FRAMES, batch=1, beam_size=5, new_tokens=12),
+    ],
+    ids=["cut", "batch", "beam"],
+)
+def test_a_trial_is_the_same_work_each_time(
+    engine: Ct2Engine, monkeypatch: pytest.MonkeyPatch, load: TrialLoad
+) -> None:
+    recorder = Recorder(engine._model)
+    monkeypatch.setattr(engine, "_model", recorder)
+    assert all(engine.time_decode(load).cpu_s > 0 for _ in range(2))
+    first, second = recorder.tokens
+    assert first == second
+    assert [len(tokens) for tokens in first] == [load.new_tokens] * load.batch
+
+
+def test_a_trial_that_the_decoder_cannot_make_is_an_error(engine: Ct2Engine) -> None:
+    with pytest.raises(EngineError, match="a trial of 2 tokens gave"):
+        engine.time_decode(TrialLoad(frames=100, batch=1, beam_size=1, new_tokens=2))
+    with pytest.raises(EngineError) as caught:
+        engine.time_decode(TrialLoad(frames=5_000, batch=1, beam_size=1, new_tokens=8))
+    assert caught.value.code == "decode_failed"

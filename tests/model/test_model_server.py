@@ -30,7 +30,13 @@ LOOP_S = 12.0
 @asynccontextmanager
 async def real_server(**changes: object) -> AsyncIterator[RunningServer]:
     settings = Settings().changed(
-        {"control_port": 0, "audio_port": 0, "model": "whisper-base", **changes}
+        {
+            "control_port": 0,
+            "audio_port": 0,
+            "model": "whisper-base",
+            "profile": "balanced",
+            **changes,
+        }
     )
     async with serving(App(settings)) as server:
         yield server

@@ -56,7 +56,7 @@ def test_one_concluded_final_each_whatever_is_doubted(
     profile: Profile, utterances: list[tuple[list[Answer], bool]], order: list[int]
 ) -> None:
     """`order` picks which open decode ends next; the rest end newest first."""
-    rig = Rig(profile=profile, config=RecogniserConfig(first_partial_ms=10_000, overlap_ms=200))
+    rig = Rig(profile=profile, config=RecogniserConfig(overlap_ms=200), first_partial_ms=10_000)
     for _, is_split in utterances:
         rig.start()
         rig.audio(700)

@@ -36,9 +36,9 @@ class RecogniserMachine(RuleBasedStateMachine):
     def begin(self, profile: Profile, overlap_ms: int, interval_ms: int) -> None:
         self.rig = Rig(
             profile=profile,
-            config=RecogniserConfig(
-                first_partial_ms=interval_ms, partial_interval_ms=interval_ms, overlap_ms=overlap_ms
-            ),
+            config=RecogniserConfig(overlap_ms=overlap_ms),
+            first_partial_ms=interval_ms,
+            partial_interval_ms=interval_ms,
         )
         self.start_sample: int | None = None
         self.pause_sample: int | None = None

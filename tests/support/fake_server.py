@@ -318,6 +318,8 @@ class FakeServer:
             device="cpu",
             compute_type="int8",
             profile="balanced",
+            profile_setting="auto",
+            partial_interval_ms=1_000,
             workers=1,
             batch_size=1,
             ready=True,

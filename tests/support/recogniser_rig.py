@@ -75,21 +75,28 @@ class Rig:
     """Each sample of the audio is its own position, so that a request shows what it holds."""
 
     profile: Profile = Profile.FAST
-    config: RecogniserConfig = field(default_factory=lambda: RecogniserConfig(first_partial_ms=600))
+    config: RecogniserConfig = field(default_factory=RecogniserConfig)
     decoder: Callable[[DecodeRequest], DecodeOutcome] | None = None
     """Answers every request at once; None: `open_requests` wait for `answer`."""
     model_id: str = "base"
+    first_partial_ms: int = 600
+    partial_interval_ms: int = 1_000
 
     def __post_init__(self) -> None:
         self.position = 0
         self.effects: list[Effect] = []
         self.open_requests: list[DecodeRequest] = []
         self.leases: list[FakeLease] = []
-        policy = FinalPolicy(self.profile, 1_500)
+        tuning = DecodeTuning(
+            FinalPolicy(self.profile, 1_500),
+            DecodeOptions(),
+            self.first_partial_ms,
+            self.partial_interval_ms,
+        )
         self.recogniser = StreamRecogniser(
             stream_id="s",
             lease_model=self._lease,
-            tuning_of=lambda model_id: DecodeTuning(policy, DecodeOptions()),
+            tuning_of=lambda model_id: tuning,
             gate=QualityGate(),
             config=self.config,
         )

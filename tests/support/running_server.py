@@ -120,6 +120,7 @@ async def run_server(
             "control_port": 0,
             "audio_port": 0,
             "model": "scripted",
+            "profile": "balanced",
             "models_file": str(catalogue),
             "noise_reduction": "off",
             "vad": "energy",

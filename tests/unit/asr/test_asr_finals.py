@@ -25,7 +25,7 @@ BETTER = "สวัสดีค่ะ"
 
 
 def balanced(config: RecogniserConfig | None = None) -> Rig:
-    return Rig(profile=Profile.BALANCED, config=config or RecogniserConfig(first_partial_ms=600))
+    return Rig(profile=Profile.BALANCED, config=config or RecogniserConfig())
 
 
 def answer(rig: Rig, utterance_id: int, text: str, avg_logprob: float = -0.1) -> None:
@@ -187,7 +187,7 @@ def test_abandoned_it_tells_nothing_more() -> None:
 
 def split(first: str) -> Rig:
     """Two utterances with overlapping audio, the first told as a quick final."""
-    rig = balanced(RecogniserConfig(first_partial_ms=600, overlap_ms=200))
+    rig = balanced(RecogniserConfig(overlap_ms=200))
     rig.start()
     rig.audio(500)
     rig.end(rig.position, EndReason.SPLIT)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from asr.engine import Engine, EngineError, EngineInfo, Prepared
+from asr.calibration import DecodeCosts, Pace, PaceWishes, choose
+from asr.engine import Engine, EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.models import ModelError, ModelManager
 from asr.types import DecodeRequest, Hypothesis, ModelFormat, ModelSpec, ModelState
 
@@ -28,6 +29,9 @@ class FakeEngine:
     def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
         self.decoded += len(batch)
         return [Hypothesis("", (), 0.0, 1.0, truncated=False) for _ in batch]
+
+    def time_decode(self, load: TrialLoad) -> TrialTime:
+        raise AssertionError("the pacer of these tests does not measure")
 
     def close(self) -> None:
         if self.stuck:
@@ -59,10 +63,14 @@ class Bench:
         self.gate = threading.Event()
         self.gate.set()
         self.asked: list[str] = []
+        self.partial_s = 0.1
+        self.paced: list[tuple[str, int]] = []
+        """Model and how much it had decoded before."""
         self.broken: set[str] = set()
         self.manager = ModelManager(
             catalogue={name: spec(name) for name in ("a", "b", "c", "gone")},
             engine_factory=self.make,
+            pacer=self.pace,
             locate=lambda wanted: None if wanted.id == "gone" else Path("x"),
             host=self.host,
             clock=iter_clock(),
@@ -77,6 +85,12 @@ class Bench:
             raise ZeroDivisionError("a defect")
         self.engines.append(FakeEngine(wanted.id))
         return self.engines[-1]
+
+    def pace(self, wanted: ModelSpec, engine: Engine) -> Pace:
+        assert isinstance(engine, FakeEngine)
+        self.paced.append((wanted.id, engine.decoded))
+        wishes = PaceWishes(None, first_partial_ms=600, partial_interval_ms=1_000)
+        return choose(DecodeCosts(self.partial_s), engine.info, wishes)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -109,6 +123,22 @@ async def test_load_warms_up_and_makes_current() -> None:
     await bench.manager.close()
     assert bench.engines[0].closed
     assert bench.host.attached == {}
+
+
+async def test_each_load_is_paced_once_after_its_warm_up() -> None:
+    bench = Bench()
+    assert bench.manager.current_pace is None
+    await bench.manager.load("a")
+    await bench.manager.load("a")
+    lease = bench.manager.acquire()
+    bench.partial_s = 1.0
+    await bench.manager.load("b")
+    assert bench.paced == [("a", 1), ("b", 1)]
+    assert bench.manager.pace_of("a").partial_interval_ms == 1_000
+    assert bench.manager.pace_of("b").partial_interval_ms == 2_500
+    assert bench.manager.current_pace == bench.manager.pace_of("b")
+    lease.release()
+    await bench.manager.close()
 
 
 async def test_an_utterance_keeps_its_model_through_a_switch() -> None:
@@ -243,6 +273,7 @@ async def test_the_embedded_model_is_on_disk_without_a_look() -> None:
     manager = ModelManager(
         catalogue={"base": replace(spec("base"), embedded=True)},
         engine_factory=bench.make,
+        pacer=bench.pace,
         locate=unwanted,
         host=bench.host,
         clock=iter_clock(),

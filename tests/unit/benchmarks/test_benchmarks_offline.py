@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from asr.engine import EngineInfo, Prepared
+from asr.engine import EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.requests import RequestMaker
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest, DecodeResult, Hypothesis, Profile
 from audio.types import (
@@ -96,12 +96,15 @@ class CountingEngine:
         self.decodes += len(batch)
         return [hypothesis(str(self.decodes)) for _ in batch]
 
+    def time_decode(self, load: TrialLoad) -> TrialTime:
+        raise AssertionError("nothing is measured here")
+
     def close(self) -> None:
         pass
 
 
 def request(value: float, beam_size: int = 1) -> DecodeRequest:
-    return RequestMaker("s", 0, 1.0, 1.0).make(
+    return RequestMaker("s", 0).make(
         DecodeKind.FINAL,
         utterance_id=1,
         revision=1,
@@ -109,6 +112,7 @@ def request(value: float, beam_size: int = 1) -> DecodeRequest:
         options=DecodeOptions(beam_size=beam_size),
         model_id="m",
         now_s=0.0,
+        deadline_s=1.0,
     )
 
 

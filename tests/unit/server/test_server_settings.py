@@ -141,7 +141,10 @@ def others(row: dataclasses.Field[Any]) -> list[Any]:
 
 
 def test_choices_are_those_of_the_types_they_become() -> None:
-    assert field_of("profile").metadata["choices"] == tuple(p.value for p in Profile)
+    assert field_of("profile").metadata["choices"] == (
+        "auto",
+        *(p.value for p in Profile),
+    )
     assert field_of("vad").metadata["choices"] == tuple(v.value for v in VadKind)
     assert field_of("noise_reduction").metadata["choices"] == tuple(n.value for n in NoiseReduction)
 

@@ -1,0 +1,96 @@
+"""Recognisers use each model as its pace says."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asr.calibration import Pace
+from asr.effects import Submit
+from asr.engine import Engine
+from asr.models import ModelManager
+from asr.scripted_engine import ScriptedEngine
+from asr.types import DecodeKind, DecodeRequest, ModelFormat, ModelSpec, Profile
+from audio.types import (
+    WINDOW_SAMPLES,
+    EndReason,
+    FrontendItem,
+    PcmBlock,
+    SpeechEnded,
+    SpeechStarted,
+)
+from server.settings import Settings
+from server.tuning import Recognisers
+from tests.support.recogniser_rig import result
+
+PACES = {
+    "quick": Pace(Profile.FAST, 600, 1_000, costs=None, keeps_up=True),
+    "slow": Pace(Profile.ACCURATE, 1_500, 3_000, costs=None, keeps_up=True),
+}
+
+
+class Host:
+    """Runs nothing."""
+
+    def attach(self, model_id: str, engine: Engine) -> None:
+        pass
+
+    async def detach(self, model_id: str) -> None:
+        pass
+
+
+def manager() -> ModelManager:
+    return ModelManager(
+        catalogue={
+            name: ModelSpec(name, name, "", f"a/{name}", ModelFormat.CT2, "fast") for name in PACES
+        },
+        engine_factory=lambda spec: ScriptedEngine(spec.id),
+        pacer=lambda spec, _: PACES[spec.id],
+        locate=lambda _: Path("unused"),
+        host=Host(),
+        clock=time.monotonic,
+    )
+
+
+def decodes(recognisers: Recognisers, windows: int) -> list[DecodeRequest]:
+    """What is asked for an utterance, every decode being ready at once."""
+    recogniser = recognisers.make("s")
+    blocks = (
+        PcmBlock(index * WINDOW_SAMPLES, np.zeros(WINDOW_SAMPLES, np.float32))
+        for index in range(windows)
+    )
+    ended = SpeechEnded(windows * WINDOW_SAMPLES, EndReason.FLUSH)
+    items: list[FrontendItem] = [SpeechStarted(0, 0), *blocks, ended]
+    asked: list[DecodeRequest] = []
+    for item in items:
+        effects = recogniser.feed([item], now_s=0.0)
+        for effect in effects:
+            if isinstance(effect, Submit):
+                asked.append(effect.request)
+                effects += recogniser.on_outcome(result(effect.request), now_s=0.0)
+    assert recogniser.idle
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("model_id", "partials_s", "beam_size", "margin_ms"),
+    [
+        ("quick", [0.608, 1.632, 2.656, 3.68, 4.704, 5.728], 1, 1_500),
+        ("slow", [1.504, 4.512], 5, 30_000),
+    ],
+)
+async def test_cadence_and_profile_are_those_of_the_models_pace(
+    model_id: str, partials_s: list[float], beam_size: int, margin_ms: int
+) -> None:
+    models = manager()
+    await models.load(model_id)
+    asked = decodes(Recognisers(Settings(), models), windows=188)
+    partials = [request for request in asked if request.kind is DecodeKind.PARTIAL]
+    assert [request.audio_s for request in partials] == partials_s
+    options = asked[-1].options
+    assert asked[-1].kind is DecodeKind.FINAL
+    assert (options.beam_size, options.context_margin_ms) == (beam_size, margin_ms)
+    await models.close()
