@@ -24,15 +24,16 @@ TRIAL_TOKENS: Final = 55
 """What is said in it: a reader's 13 Thai characters a second at 0.85 tokens each."""
 BEAM: Final = 5
 
-ACCURATE_LIMIT_S: Final = 0.5
+ACCURATE_LIMIT_S: Final = 0.7
 """A final that takes longer is felt as a delay after the last word. With beams every final takes
 a worker for this long, so there must be another one, or a GPU, for the partials meanwhile."""
-BALANCED_LIMIT_S: Final = 1.0
-"""BALANCED decodes about every third to second utterance again, as ACCURATE does: the delay of
-those, on top of the first decode."""
+BALANCED_LIMIT_S: Final = 1.5
+"""BALANCED decodes about every fourth utterance again, as ACCURATE does: the delay of those, on
+top of the first decode."""
 
-PARTIAL_SHARE: Final = 0.4
-"""Of one worker's time, for the partials of one stream: the rest is for finals and others."""
+PARTIAL_SHARE: Final = 0.85
+"""Of one worker's time, for a partial of 5 s: partials hear half of that on the average, so those
+of one stream take less than half a worker. The rest is for finals and others."""
 FIRST_PARTIAL_SHARE: Final = 0.25
 """Of what a partial of 5 s costs: the first hears a second or so and has few tokens."""
 INTERVAL_STEP_MS: Final = 100
