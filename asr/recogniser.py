@@ -131,7 +131,7 @@ class StreamRecogniser:
         utterance = self._find(request)
         if utterance is None:
             return []
-        if request is utterance.partial_request:
+        if request in utterance.partial_requests:
             return self._on_partial(utterance, outcome, now_s)
         if request is not utterance.final_request:
             return []
@@ -182,7 +182,7 @@ class StreamRecogniser:
             return []
         utterance.paused = False
         if utterance.early_result is None and utterance.final_request is not None:
-            utterance.partial_request = utterance.final_request  # its text will do as a partial
+            utterance.partial_requests.append(utterance.final_request)
         return self._drop_guess(utterance)
 
     def _drop_guess(self, utterance: Utterance) -> list[Effect]:
@@ -201,8 +201,8 @@ class StreamRecogniser:
         utterance.end_reason = event.reason
         self._finals.add(utterance)
         effects: list[Effect] = [SpeechOver(utterance.id, event.end_sample, event.reason)]
-        if utterance.partial_request is not None:
-            utterance.partial_request = None
+        if utterance.partial_requests:
+            utterance.partial_requests.clear()
             effects.append(self._retire(utterance, DecodeKind.PARTIAL))
         if utterance.final_end_sample != event.end_sample:
             effects += self._drop_guess(utterance)
@@ -220,7 +220,7 @@ class StreamRecogniser:
         if (
             utterance is None
             or utterance.paused
-            or utterance.partial_request is not None
+            or utterance.partial_requests
             or self._ring.end_sample < utterance.partial_due_sample
         ):
             return []
@@ -228,7 +228,7 @@ class StreamRecogniser:
         self._note_partial(utterance, end)
         wait_s = self._config.partial_deadline_s
         request = self._request(utterance, DecodeKind.PARTIAL, end, now_s, wait_s)
-        utterance.partial_request = request
+        utterance.partial_requests.append(request)
         return [Submit(request)]
 
     def _note_partial(self, utterance: Utterance, end_sample: int) -> None:
@@ -241,7 +241,7 @@ class StreamRecogniser:
     def _on_partial(
         self, utterance: Utterance, outcome: DecodeOutcome, now_s: float
     ) -> list[Effect]:
-        utterance.partial_request = None
+        utterance.partial_requests.remove(outcome.request)
         effects: list[Effect] = []
         match outcome:
             case DecodeFailed():
@@ -266,7 +266,7 @@ class StreamRecogniser:
             return []
         utterance.paused = True
         effects: list[Effect] = []
-        if utterance.partial_request is not None:
+        if utterance.partial_requests:
             effects.append(self._retire(utterance, DecodeKind.PARTIAL))
         wait_s = self._config.guess_deadline_s
         effects.append(self._submit_final(utterance, end_sample, now_s, wait_s))

@@ -84,7 +84,8 @@ class Utterance:
     shown: bool = False
     quick_told: bool = False
     """Its text was told once as a `QuickFinal`."""
-    partial_request: DecodeRequest | None = None
+    partial_requests: list[DecodeRequest] = field(default_factory=list)
+    """Decodes in flight whose text will be shown: one partial, and finals that speech overtook."""
     partial_end_sample: int = 0
     heard_revision: int = 0
     """Of the newest hypothesis that was shown or found empty."""
