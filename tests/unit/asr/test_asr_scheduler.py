@@ -76,6 +76,19 @@ async def test_several_workers_run_at_once() -> None:
         await b.collect(2)
 
 
+async def test_the_last_free_worker_is_kept_for_finals() -> None:
+    async with bench(workers=2) as b:
+        await b.hold_worker("a")
+        b.submit(request("b", PARTIAL))
+        await b.until(lambda: b.scheduler.stats().waiting_partials == 1)
+        b.submit(request("c"))
+        [started] = await b.started.get()
+        assert started.request.stream_id == "c"
+        assert b.scheduler.stats().waiting_partials == 1
+        b.gate.set()
+        await b.collect(3)
+
+
 async def test_a_failing_item_fails_alone() -> None:
     async with bench() as b:
         await b.hold_worker()
