@@ -45,7 +45,7 @@ class LocalAgreement:
         self._stable: list[str] = []
         self._display: list[str] = []
 
-    def update(self, text: str, *, sure: bool = True) -> StableText:
+    def update(self, text: str, *, sure: bool = True, overwrites: bool = True) -> StableText:
         """Take the next hypothesis.
 
         `stable_text` grows to the longest common prefix of the two latest sure hypotheses,
@@ -54,14 +54,14 @@ class LocalAgreement:
         put behind the stable text. A loop is not sure, and of it only the first turn counts:
         what follows nobody said.
 
-        The text is that of the hypothesis if it is `sure`. Otherwise it corrects what was shown
-        only where two hypotheses agree, and adds what follows it: the first decodes of an
-        utterance differ from each other more than from the truth, and text that keeps changing
-        cannot be read.
+        The text is that of the hypothesis if it `overwrites` what was shown. Otherwise it
+        corrects that only where two hypotheses agree, and adds what follows it: the first decodes
+        of an utterance differ from each other more than from the truth, and text that keeps
+        changing cannot be read.
         """
         hypothesis = _pieces(text)
         if is_loop("".join(hypothesis)):
-            hypothesis, sure = hypothesis[: _loop_limit(hypothesis)], False
+            hypothesis, sure, overwrites = hypothesis[: _loop_limit(hypothesis)], False, False
         if not hypothesis:
             return _shown(self._display, self._stable)
         aligned = _behind(self._stable, hypothesis)
@@ -70,7 +70,7 @@ class LocalAgreement:
             if agreed > len(self._stable):
                 self._stable = aligned[:agreed]
             self._sure = aligned
-        self._display = aligned if sure else self._corrected(aligned)
+        self._display = aligned if overwrites else self._corrected(aligned)
         self._previous = aligned
         return _shown(self._display, self._stable)
 

@@ -18,11 +18,15 @@ def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> Parti
         return None
     utterance.heard_revision = request.revision
     verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
-    if verdict.kind is VerdictKind.NO_SPEECH:
+    if verdict.kind is VerdictKind.NO_SPEECH or gate.went_astray(verdict):
         return None
+    logprob = result.hypothesis.avg_logprob
     sure = gate.is_sure(result.hypothesis, verdict)
+    better = sure and logprob >= utterance.shown_logprob + gate.better_logprob
+    if better:
+        utterance.shown_logprob = logprob
     text = utterance.own_text(result.hypothesis.text)
-    stable = utterance.agreement.update(text, sure=sure)
+    stable = utterance.agreement.update(text, sure=sure, overwrites=better)
     if not stable.text:
         return None
     utterance.shown = True

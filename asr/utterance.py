@@ -82,6 +82,8 @@ class Utterance:
     end_reason: EndReason | None = None
     paused: bool = False
     shown: bool = False
+    shown_logprob: float = -math.inf
+    """Of the hypothesis that last replaced all that was shown."""
     quick_told: bool = False
     """Its text was told once as a `QuickFinal`."""
     partial_requests: list[DecodeRequest] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asr.models import ModelManager
-from asr.quality import FinalPolicy, QualityGate
+from asr.quality import SHORT_NGRAM, FinalPolicy, QualityGate
 from asr.recogniser import RecogniserConfig, StreamRecogniser
 from asr.types import DecodeOptions
 from asr.utterance import DecodeTuning
@@ -33,7 +33,7 @@ class Recognisers:
         pace = self._models.pace_of(model_id)
         return DecodeTuning(
             policy=FinalPolicy(pace.profile, margin_ms, spec.wide_margin_ms, spec.redo_logprob),
-            partial_options=DecodeOptions(beam_size=1, context_margin_ms=margin_ms),
+            partial_options=DecodeOptions(1, margin_ms, no_repeat_ngram_size=SHORT_NGRAM),
             first_partial_ms=pace.first_partial_ms,
             partial_interval_ms=pace.partial_interval_ms,
         )

@@ -29,29 +29,31 @@ HYPOTHESES = st.one_of(growing_hypotheses(), st.lists(TEXT, max_size=6))
 
 
 JUDGED = HYPOTHESES.flatmap(
-    lambda texts: st.tuples(*(st.tuples(st.just(text), st.booleans()) for text in texts))
+    lambda texts: st.tuples(
+        *(st.tuples(st.just(text), st.booleans(), st.booleans()) for text in texts)
+    )
 )
-"""With whether each is sure."""
+"""With whether each is sure, and overwrites what is shown."""
 
 
 @given(JUDGED)
 def test_stable_text_only_grows_and_every_text_starts_with_it(
-    hypotheses: tuple[tuple[str, bool], ...],
+    hypotheses: tuple[tuple[str, bool, bool], ...],
 ) -> None:
     agreement = LocalAgreement()
     stable = ""
-    for hypothesis, sure in hypotheses:
-        shown = agreement.update(hypothesis, sure=sure)
+    for hypothesis, sure, overwrites in hypotheses:
+        shown = agreement.update(hypothesis, sure=sure, overwrites=overwrites)
         assert shown.stable_text.startswith(stable)
         assert shown.text.startswith(shown.stable_text)
         stable = shown.stable_text
 
 
 @given(JUDGED)
-def test_both_texts_are_cut_safely(hypotheses: tuple[tuple[str, bool], ...]) -> None:
+def test_both_texts_are_cut_safely(hypotheses: tuple[tuple[str, bool, bool], ...]) -> None:
     agreement = LocalAgreement()
-    for hypothesis, sure in hypotheses:
-        shown = agreement.update(hypothesis, sure=sure)
+    for hypothesis, sure, overwrites in hypotheses:
+        shown = agreement.update(hypothesis, sure=sure, overwrites=overwrites)
         assert "\ufffd" not in shown.text
         assert not shown.text.endswith(tuple("เแโใไ"))
         assert not shown.stable_text.endswith(tuple("เแโใไ"))

@@ -83,23 +83,23 @@ def test_of_a_loop_the_first_turn_is_shown() -> None:
     assert run("คลิกบนตัว " * 8)[-1] == StableText("คลิกบนตัว", "")
 
 
-def test_a_doubtful_hypothesis_adds_and_overwrites_nothing() -> None:
+def test_one_that_overwrites_nothing_adds_to_it() -> None:
     agreement = LocalAgreement()
-    agreement.update("คลิกแล้ว", sure=False)
-    assert agreement.update("คริกแล้วลากภาพ", sure=False).text == "คลิกแล้วลากภาพ"
+    agreement.update("คลิกแล้ว", overwrites=False)
+    assert agreement.update("คริกแล้วลากภาพ", overwrites=False).text == "คลิกแล้วลากภาพ"
 
 
-def test_where_two_doubtful_hypotheses_agree_they_correct_what_was_shown() -> None:
+def test_where_two_of_these_agree_they_correct_what_was_shown() -> None:
     agreement = LocalAgreement()
     for text in ("คลิกแล้ว", "คริกแล้วลาก", "คริกแล้วลากภาพ"):
-        shown = agreement.update(text, sure=False)
+        shown = agreement.update(text, sure=False, overwrites=False)
     assert shown == StableText("คริกแล้วลากภาพ", "")
 
 
-def test_a_sure_hypothesis_replaces_what_was_shown() -> None:
+def test_one_that_overwrites_replaces_what_was_shown() -> None:
     agreement = LocalAgreement()
-    agreement.update("คลิกแล้ว", sure=False)
-    assert agreement.update("คริกแล้วลากภาพ", sure=True).text == "คริกแล้วลากภาพ"
+    agreement.update("คลิกแล้ว", overwrites=False)
+    assert agreement.update("คริกแล้วลากภาพ", overwrites=True).text == "คริกแล้วลากภาพ"
 
 
 def test_only_sure_hypotheses_make_text_stable() -> None:

@@ -108,9 +108,9 @@ def ladder(policy: FinalPolicy, verdict: Verdict) -> list[DecodeOptions]:
     return [attempt.options for attempt in attempts]
 
 
-def rungs(profile: Profile, verdict: Verdict) -> list[tuple[int, int | None, bool]]:
+def rungs(profile: Profile, verdict: Verdict) -> list[tuple[int, int | None, int]]:
     return [
-        (options.beam_size, options.context_margin_ms, options.no_repeat_ngram_size > 0)
+        (options.beam_size, options.context_margin_ms, options.no_repeat_ngram_size)
         for options in ladder(FinalPolicy(profile, 1_500, 3_000), verdict)
     ]
 
@@ -120,8 +120,9 @@ def test_an_accepted_decode_is_the_last(profile: Profile) -> None:
     assert len(rungs(profile, ACCEPT)) == 1
 
 
-QUICK = (1, 1_500, False)
-WIDE = (5, 3_000, False)
+QUICK = (1, 1_500, 10)
+WIDE = (5, 3_000, 10)
+WIDE_REPAIR, FULL_REPAIR = (5, 3_000, 6), (5, None, 6)
 
 
 def test_only_balanced_asks_a_wider_context_whether_nobody_spoke() -> None:
@@ -132,7 +133,7 @@ def test_only_balanced_asks_a_wider_context_whether_nobody_spoke() -> None:
 
 def test_fast_redoes_only_what_went_astray() -> None:
     assert rungs(Profile.FAST, DOUBT) == [QUICK]
-    assert rungs(Profile.FAST, LOOP) == [QUICK, WIDE, (5, None, True)]
+    assert rungs(Profile.FAST, LOOP) == [QUICK, WIDE_REPAIR, FULL_REPAIR]
 
 
 @pytest.mark.parametrize(("logprob", "redone"), [(-0.71, True), (-0.69, False)])
@@ -154,7 +155,7 @@ def test_balanced_redoes_what_went_astray_however_probable() -> None:
 
 def test_accurate_starts_with_beam_and_wide_context() -> None:
     assert rungs(Profile.ACCURATE, DOUBT) == [WIDE]
-    assert rungs(Profile.ACCURATE, LOOP) == [WIDE, (5, None, True), (1, None, True)]
+    assert rungs(Profile.ACCURATE, LOOP) == [WIDE, WIDE_REPAIR, FULL_REPAIR]
 
 
 @pytest.mark.parametrize("profile", Profile)

@@ -175,7 +175,7 @@ def test_a_nudge_shows_what_there_is_once() -> None:
     rig = Rig(decoder=result)
     rig.take(rig.recogniser.nudge(0.0))
     rig.start()
-    rig.audio(320)
+    rig.audio(400)
     rig.take(rig.recogniser.nudge(0.0))
     rig.take(rig.recogniser.nudge(0.0))
     assert [partial.end_sample for partial in rig.partials] == [rig.position]

@@ -7,7 +7,7 @@ from asr.types import DecodeKind
 from tests.support.recogniser_rig import Rig, dropped, result
 
 FINAL, PARTIAL = DecodeKind.FINAL, DecodeKind.PARTIAL
-FIRST, SECOND = "คลิกบนตัวปลา", "คลิกบนตัวปลาก่อนที่มันจะว่ายน้ำหนีไป"
+FIRST, SECOND = "คลิกบนตัวปลา", "คลิกบนตัวปลาก่อนที่มัน"
 
 
 def speaking(ms: float) -> Rig:
