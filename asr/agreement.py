@@ -74,10 +74,6 @@ class LocalAgreement:
         self._previous = aligned
         return _shown(self._display, self._stable)
 
-    def final_disagreement(self, final_text: str) -> int:
-        """Count the characters edited between the stable text and the final's beginning."""
-        return align_prefix("".join(self._stable), normalise(final_text))[0]
-
     def _corrected(self, aligned: list[str]) -> list[str]:
         agreed = max(_common(self._previous, aligned), len(self._stable))
         return _behind(_behind(aligned[:agreed], self._display), aligned)

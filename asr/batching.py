@@ -149,11 +149,12 @@ class BatchQueue:
         dropped = self._expire(now_s)
         partials = self._takeable_partials()
         starving = any(self._starves(prepared, now_s) for prepared in partials)
-        in_turn = starving and self._final_batches_in_a_row >= MAX_FINAL_BATCHES_IN_A_ROW
+        allowed = not last_worker or (starving and self._running_partials == 0)
+        their_turn = starving and self._final_batches_in_a_row >= MAX_FINAL_BATCHES_IN_A_ROW
         batch: list[Prepared] = []
-        if self._finals and not in_turn:
+        if self._finals and not (allowed and their_turn):
             batch = self._take_finals()
-        elif not last_worker or (starving and self._running_partials == 0):
+        elif allowed:
             batch = self._take_partials(partials)
         for prepared in batch:
             self._stream(prepared.request.stream_id).running += 1

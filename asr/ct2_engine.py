@@ -115,11 +115,11 @@ class Ct2Engine:
 
     def time_decode(self, load: TrialLoad) -> TrialTime:
         """Time one decode of faint noise that may not end early. Raises EngineError."""
-        features = ctranslate2.StorageView.from_array(
-            _faint_noise(load.batch, self._model.n_mels, load.frames)
-        )
-        begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
         try:
+            features = ctranslate2.StorageView.from_array(
+                _faint_noise(load.batch, self._model.n_mels, load.frames)
+            )
+            begun_s, begun_cpu_s = time.perf_counter(), time.process_time()
             results = self._model.generate(
                 features,
                 [self._prompt] * load.batch,

@@ -23,6 +23,9 @@ from asr.types import DecodeOptions, Hypothesis, Profile
 
 MAX_ATTEMPTS: Final = 3
 
+WINDOW_MS: Final = 30_000
+"""Whisper's. A margin of so much is the full window."""
+
 LONG_NGRAM: Final = 10
 """Tokens (about 13 Thai characters) that a decode may not say twice: nobody does, and a loop ends
 with it instead of at the token limit. Whisper base: the same CER, a third less decoding."""
@@ -159,6 +162,8 @@ class FinalPolicy:
         models.yaml.
         """
         cut = DecodeOptions(1, context_margin_ms, no_repeat_ngram_size=LONG_NGRAM)
+        if wide_margin_ms is not None and wide_margin_ms >= WINDOW_MS:
+            wide_margin_ms = None
         self._wide = DecodeOptions(5, wide_margin_ms, no_repeat_ngram_size=LONG_NGRAM)
         self._repairs = (
             DecodeOptions(5, wide_margin_ms, no_repeat_ngram_size=SHORT_NGRAM),

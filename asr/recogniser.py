@@ -50,6 +50,9 @@ QUIET_HISTORY_SAMPLES = ms_to_samples(8_000)
 """Kept while nobody speaks: an utterance may begin this far before it is detected (settings
 allow 5 s of `min_speech_ms` behind 2 s of `pre_roll_ms`)."""
 
+MAX_OVERTAKEN = 2
+"""Finals that speech overtook, in flight: with more of them a slow model would decode nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecogniserConfig:
@@ -265,6 +268,8 @@ class StreamRecogniser:
         if utterance is None:
             return []
         utterance.paused = True
+        if sum(r.kind is DecodeKind.FINAL for r in utterance.partial_requests) >= MAX_OVERTAKEN:
+            return []  # it is decoded at the end
         effects: list[Effect] = []
         if utterance.partial_requests:
             effects.append(self._retire(utterance, DecodeKind.PARTIAL))

@@ -16,7 +16,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from asr.batching import OVERLOADED, RETIRED, BatchQueue
+from asr.batching import OVERLOADED, RETIRED, STARVED_PARTIAL_S, BatchQueue
 from asr.decode_call import Decoded, decode_batch
 from asr.engine import Engine, EngineError, Prepared
 from asr.outcomes import Deliver, OpenRequests, deliver_all
@@ -64,6 +64,7 @@ class _Lane:
     """Whose call exceeded the timeout and has not returned."""
     preparing: set[DecodeRequest] = field(default_factory=set)
     detaching: bool = False
+    alarm: asyncio.TimerHandle | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -194,6 +195,8 @@ class Scheduler:
         self._closing = True
         for lane in self._lanes.values():
             lane.queue.clear()
+            if lane.alarm is not None:
+                lane.alarm.cancel()
         self._fail(self._open.of_model(None), "shutting_down", "the server is shutting down")
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=grace_s)
@@ -234,6 +237,7 @@ class Scheduler:
             taken = lane.queue.take(self._clock(), last_worker=lane.on_last_worker)
             self._settle_soon(taken.dropped)
             if not taken.batch:
+                self._look_again(lane)
                 break
             lane.free_workers -= 1
             self._batches += 1
@@ -242,6 +246,16 @@ class Scheduler:
             )
             self._spawn(self._run(lane, taken.batch, call), f"batch {self._batches}")
         lane.note_idle()
+
+    def _look_again(self, lane: _Lane) -> None:
+        """A partial gets the last worker once it starves: no request and no result may tell us."""
+        if lane.alarm is None and not self._closing and lane.queue.waiting.partials:
+            loop = asyncio.get_running_loop()
+            lane.alarm = loop.call_later(STARVED_PARTIAL_S, self._on_alarm, lane)
+
+    def _on_alarm(self, lane: _Lane) -> None:
+        lane.alarm = None
+        self._pump(lane)
 
     async def _run(
         self, lane: _Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
@@ -272,6 +286,7 @@ class Scheduler:
                 lane.queue.clear()
                 waiting = self._open.of_model(batch[0].request.model_id)
                 self._fail(waiting, "decode_timeout", "every decode worker hangs")
+            self._pump(lane)  # of two workers the other is now the only one
             await asyncio.wait({call})
             logger.warning("an overdue batch came back; its results are ignored")
         finally:

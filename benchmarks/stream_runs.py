@@ -19,6 +19,7 @@ class Run:
 
     streams: int
     profile: str
+    partial_interval_ms: int
     audio_s: float
     server_cpu_s: float
     generator_cpu_s: float
@@ -44,6 +45,7 @@ class Run:
         return {
             "profile": self.profile,
             "streams": self.streams,
+            "partial_interval_ms": self.partial_interval_ms,
             "clips": len(clips),
             "first_partial_p50_s": _percentile(firsts, 50),
             "first_partial_p95_s": _percentile(firsts, 95),
@@ -62,7 +64,7 @@ class Run:
             "batch_fill": round(
                 self._grown("decode_items") / max(1.0, self._grown("decode_batches")), 2
             ),
-            "lost": sum(c.utterances == 0 for c in clips),
+            "lost": sum(not c.text for c in clips),
             "duplicated": sum(f.duplicated + f.overlapping for f in self.figures),
             "errors": sum(f.failed for f in self.figures),
             "stray_chars_per_silent_min": round(

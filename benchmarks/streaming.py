@@ -58,7 +58,7 @@ def assemble(clips: Sequence[Clip]) -> tuple[Pcm16, list[Placed]]:
 def share(clips: Sequence[Clip], streams: int, per_stream: int) -> list[list[Clip]]:
     """Clips for each stream: of several, no two say the same at once; one gets a sample of all."""
     return [
-        [clips[(index * 7 + step * streams + index) % len(clips)] for step in range(per_stream)]
+        [clips[(index + step * streams) % len(clips)] for step in range(per_stream)]
         if streams > 1
         else [clips[step * len(clips) // per_stream] for step in range(per_stream)]
         for index in range(streams)
@@ -96,20 +96,26 @@ async def run_streams(audio_url: str, audio: Sequence[Pcm16]) -> list[Exchange]:
     return await asyncio.gather(*(one(i, samples) for i, samples in enumerate(audio)))
 
 
-async def ask_statistics(control_url: str) -> dict[str, float]:
-    """The server's counters."""
+async def ask(control_url: str, request: str, answer: str) -> dict[str, Any]:
+    """A request on the control port, and its answer."""
     async with websockets.connect(control_url) as socket:
-        await socket.send(json.dumps({"type": "get_statistics"}))
+        await socket.send(json.dumps({"type": request}))
         async for message in socket:
             event: dict[str, Any] = json.loads(message)
-            if event["type"] == "statistics":
-                return dict(event["counters"])
+            if event["type"] == answer:
+                return event
     raise RuntimeError("the server closed without an answer")
 
 
-def measure(server: RunningServer, streams: int, profile: str, clips: list[list[Clip]]) -> Run:
+async def ask_statistics(control_url: str) -> dict[str, float]:
+    """The server's counters."""
+    return dict((await ask(control_url, "get_statistics", "statistics"))["counters"])
+
+
+def measure(server: RunningServer, streams: int, clips: list[list[Clip]]) -> Run:
     """One run against a running server."""
     assembled = [assemble(own) for own in clips]
+    status = asyncio.run(ask(server.control_url, "get_status", "server_status"))
     before = asyncio.run(ask_statistics(server.control_url))
     cpu_s, own_cpu_s = server.cpu_s(), time.process_time()
     memory = PeakMemory(server)
@@ -121,7 +127,8 @@ def measure(server: RunningServer, streams: int, profile: str, clips: list[list[
     grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
     return Run(
         streams=streams,
-        profile=profile,
+        profile=str(status["profile"]),
+        partial_interval_ms=int(status["partial_interval_ms"]),
         audio_s=sum(len(samples) for samples, _ in assembled) / 16_000,
         server_cpu_s=cpu_s,
         generator_cpu_s=own_cpu_s,
@@ -173,7 +180,7 @@ def main() -> int:
             per_stream = arguments.per_stream or (12 if streams == 1 else 8)
             for _ in range(arguments.repeats):
                 with server_for(arguments, profile) as server:
-                    run = measure(server, streams, profile, share(clips, streams, per_stream))
+                    run = measure(server, streams, share(clips, streams, per_stream))
                 runs.append(run)
                 sys.stderr.write(json.dumps(run.summary()) + "\n")
     arguments.out.mkdir(parents=True, exist_ok=True)

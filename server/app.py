@@ -214,7 +214,9 @@ class App:
         assert info is not None
         assert current is not None
         assert pace is not None
-        chosen = "as measured" if self._settings.profile == AUTO_PROFILE else "as set"
+        chosen = "as set"
+        if self._settings.profile == AUTO_PROFILE:
+            chosen = "as measured" if pace.costs is not None else "by default"
         host = "localhost" if self._settings.host == "localhost" else self._settings.host
         lines = (
             "",

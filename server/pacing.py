@@ -7,12 +7,12 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from asr.calibration import (
     TRIAL_TOKENS,
-    DecodeCosts,
     Pace,
     PaceWishes,
     choose,
@@ -21,7 +21,7 @@ from asr.calibration import (
 )
 from asr.cost_store import CostKey, CostStore
 from asr.engine import Engine
-from asr.measuring import measure
+from asr.measuring import Measurement, measure
 from asr.types import ModelSpec, Profile
 from server.engines import Machine, cache_dir_of, usable_cpu_count
 from server.settings import AUTO_PROFILE, Settings
@@ -52,7 +52,12 @@ class Pacer:
 
     def __call__(self, spec: ModelSpec, engine: Engine) -> Pace:
         """Measure or remember, then choose. Never fails for want of a measurement."""
-        pace = choose(self._costs(spec, engine), engine.info, self._wishes)
+        found = self._measured(spec, engine)
+        wishes = self._wishes
+        if not found.undisturbed and wishes.profile is None:
+            # finals must not depend on what else ran while the model was loaded
+            wishes = replace(wishes, profile=Profile.BALANCED)
+        pace = choose(found.costs, engine.info, wishes)
         words = in_words(pace, engine.info.max_batch)
         logger.info("model %s: profile %s; %s", spec.id, pace.profile.value, words)
         too_slow = warning(spec.id, pace)
@@ -60,19 +65,19 @@ class Pacer:
             logger.warning(too_slow)
         return pace
 
-    def _costs(self, spec: ModelSpec, engine: Engine) -> DecodeCosts | None:
+    def _measured(self, spec: ModelSpec, engine: Engine) -> Measurement:
         key = self._key(spec, engine)
         if key is not None and not self._remeasure:
             kept = self._store.load(key)
             if kept is not None:
-                return kept
+                return Measurement(kept, undisturbed=True)
         found = measure(engine, spec, self._machine.threads_per_worker)
         if key is not None and found.costs is not None:
             if found.undisturbed:
                 self._store.save(key, found.costs)
             else:
                 logger.info("model %s: measured beside other work, so not kept", spec.id)
-        return found.costs
+        return found
 
     def _key(self, spec: ModelSpec, engine: Engine) -> CostKey | None:
         """None for a model that is no file, and so cannot be known again."""

@@ -1,7 +1,6 @@
 """Both ports without recognition: records what arrives, says what a test tells it to.
 
-It answers requests as the server does (from the server's own message structs, at its own
-addresses, with its own page); transcripts and failures are the test's.
+It answers requests as the server does; transcripts and failures are the test's.
 """
 
 from __future__ import annotations

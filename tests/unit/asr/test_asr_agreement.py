@@ -129,16 +129,6 @@ def test_leading_marks_of_a_cut_token_are_not_shown() -> None:
     assert run("ัครับ")[-1].text == "ครับ"
 
 
-def test_final_disagreement_counts_edited_characters() -> None:
-    agreement = LocalAgreement()
-    agreement.update("สวัสดีครับ ผม")
-    agreement.update("สวัสดีครับ เรา")
-    assert agreement.final_disagreement("สวัสดีครับ เราชื่อโจน") == 0
-    assert agreement.final_disagreement("สวัสดีคับ เราชื่อโจน") == 1
-    assert agreement.final_disagreement("") == len("สวัสดีครับ")
-    assert LocalAgreement().final_disagreement("ครับ") == 0
-
-
 def test_align_prefix_prefers_the_length_of_the_head() -> None:
     assert align_prefix("abcX", "abcYde") == (1, 4)
     assert align_prefix("", "abc") == (0, 0)

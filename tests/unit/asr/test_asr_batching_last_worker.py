@@ -43,3 +43,12 @@ def test_finals_that_run_do_not_count_as_partials() -> None:
     offered(queue, item("a"), item("b", FINAL))
     queue.take(0.0)
     assert streams(queue.take(LATER_S, last_worker=True)) == ["a"]
+
+
+def test_finals_are_not_held_back_for_partials_that_may_not_run() -> None:
+    queue = BatchQueue(1)
+    offered(queue, item("a"))
+    queue.take(0.0)
+    offered(queue, item("b"), *(item(name, FINAL) for name in "cdef"))
+    taken = [streams(queue.take(LATER_S, last_worker=True)) for _ in range(4)]
+    assert taken == [["c"], ["d"], ["e"], ["f"]]

@@ -94,3 +94,14 @@ def test_what_has_ended_goes_before_what_may_go_on() -> None:
     ended.utterance(1_000)
     [guess], [final] = rig.submitted(FINAL), ended.submitted(FINAL)
     assert final.deadline_s - final.created_s < guess.deadline_s - guess.created_s
+
+
+def test_a_slow_model_is_not_given_ever_more_finals_that_speech_overtakes() -> None:
+    rig = speaking(500)
+    for _ in range(4):
+        rig.pause()
+        rig.resume()
+        rig.audio(200)
+    assert len(rig.submitted(FINAL)) == 2
+    rig.end()
+    assert len(rig.submitted(FINAL)) == 3

@@ -89,6 +89,18 @@ async def test_the_last_free_worker_is_kept_for_finals() -> None:
         await b.collect(3)
 
 
+async def test_a_starving_partial_gets_the_last_worker_without_being_asked_for_again() -> None:
+    async with bench(workers=2) as b:
+        await b.hold_worker("a")
+        b.submit(request("b", PARTIAL))
+        await b.until(lambda: b.scheduler.stats().waiting_partials == 1)
+        b.clock.now_s += 1.0
+        [started] = await b.started.get()
+        assert started.request.stream_id == "b"
+        b.gate.set()
+        await b.collect(2)
+
+
 async def test_a_failing_item_fails_alone() -> None:
     async with bench() as b:
         await b.hold_worker()

@@ -96,6 +96,14 @@ def test_what_was_measured_beside_other_work_is_used_and_not_kept(bench: Bench) 
     assert len(list((bench.cache / FOLDER).iterdir())) == 1
 
 
+def test_beside_other_work_no_profile_is_chosen_by_measurement(bench: Bench) -> None:
+    bench.partial_s = 2.0
+    assert bench.start().profile is Profile.FAST
+    bench.cpu_share = 0.75
+    assert bench.start(Settings(remeasure=True)).profile is Profile.BALANCED
+    assert bench.start(Settings(remeasure=True, profile="fast")).profile is Profile.FAST
+
+
 @pytest.mark.parametrize("nowhere", [True, False])
 def test_a_model_that_is_no_file_is_measured_each_time(bench: Bench, nowhere: bool) -> None:
     bench.weights.unlink()
