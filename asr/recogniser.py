@@ -51,7 +51,7 @@ QUIET_HISTORY_SAMPLES = ms_to_samples(8_000)
 allow 5 s of `min_speech_ms` behind 2 s of `pre_roll_ms`)."""
 
 MAX_OVERTAKEN = 2
-"""Finals that speech overtook, in flight: with more of them a slow model would decode nothing else."""
+"""Finals that speech overtook, in flight: a slow model must not decode nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
