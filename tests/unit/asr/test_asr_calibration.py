@@ -60,7 +60,8 @@ def counts(machine: Mapping[Trial, float], info: EngineInfo) -> dict[Trial, int]
         (FAST_MACHINE, GPU, {"PARTIAL": 2, "ACCURATE": 2, "BATCH": 2}),
         # a batch may take 2.8 s
         (LAPTOP, CPU, {"PARTIAL": 2, "ACCURATE": 1}),
-        ({Trial.PARTIAL: 1.01}, CPU, {"PARTIAL": 1}),
+        ({Trial.PARTIAL: 1.5, Trial.ACCURATE: 3.0}, CPU, {"PARTIAL": 1, "ACCURATE": 1}),
+        ({Trial.PARTIAL: 1.51}, CPU, {"PARTIAL": 1}),
         (SLOW_LAPTOP_MEDIUM, CPU, {"PARTIAL": 1}),
     ],
 )
@@ -88,9 +89,9 @@ def test_the_quickest_of_repeats_counts() -> None:
 
 
 def test_the_work_of_each_trial() -> None:
-    assert load_of(Trial.PARTIAL, SPEC, 8) == TrialLoad(700, 1, 1, 55)
-    assert load_of(Trial.ACCURATE, SPEC, 8) == TrialLoad(900, 1, 5, 55)
-    assert load_of(Trial.BATCH, SPEC, 8) == TrialLoad(700, 8, 1, 55)
+    assert load_of(Trial.PARTIAL, SPEC, 8) == TrialLoad(800, 1, 1, 55)
+    assert load_of(Trial.ACCURATE, SPEC, 8) == TrialLoad(1_000, 1, 5, 55)
+    assert load_of(Trial.BATCH, SPEC, 8) == TrialLoad(800, 8, 1, 55)
     full = dataclasses.replace(SPEC, context_margin_ms=500, wide_margin_ms=30_000)
     assert load_of(Trial.PARTIAL, full, 8).frames == 600
     assert load_of(Trial.ACCURATE, full, 8).frames == 3_000
@@ -103,13 +104,19 @@ def test_the_work_of_each_trial() -> None:
         (FAST_MACHINE, GPU, Profile.ACCURATE, (600, 1_000), True),
         (FAST_MACHINE, ONE_WORKER, Profile.BALANCED, (600, 1_000), True),
         (LAPTOP, CPU, Profile.BALANCED, (600, 1_000), True),
-        ({**LAPTOP, Trial.ACCURATE: 1.01}, CPU, Profile.FAST, (600, 1_000), True),
-        ({**FAST_MACHINE, Trial.ACCURATE: 0.51}, CPU, Profile.BALANCED, (600, 1_000), True),
-        ({Trial.PARTIAL: 0.95, Trial.ACCURATE: 2.0}, CPU, Profile.FAST, (600, 2_400), True),
-        ({Trial.PARTIAL: 3.0}, CPU, Profile.FAST, (750, 7_500), True),
-        ({Trial.PARTIAL: 4.0}, CPU, Profile.FAST, (1_000, 10_000), True),
-        ({Trial.PARTIAL: 4.1}, CPU, Profile.FAST, (1_025, 10_000), False),
-        (SLOW_LAPTOP_MEDIUM, CPU, Profile.FAST, (1_625, 10_000), False),
+        ({**LAPTOP, Trial.ACCURATE: 1.5}, CPU, Profile.BALANCED, (600, 1_000), True),
+        ({**LAPTOP, Trial.ACCURATE: 1.51}, CPU, Profile.FAST, (600, 1_000), True),
+        ({**FAST_MACHINE, Trial.ACCURATE: 0.7}, CPU, Profile.ACCURATE, (600, 1_000), True),
+        ({**FAST_MACHINE, Trial.ACCURATE: 0.71}, CPU, Profile.BALANCED, (600, 1_000), True),
+        ({Trial.PARTIAL: 0.85, Trial.ACCURATE: 2.0}, CPU, Profile.FAST, (600, 1_000), True),
+        ({Trial.PARTIAL: 0.86, Trial.ACCURATE: 2.0}, CPU, Profile.FAST, (600, 1_100), True),
+        ({Trial.PARTIAL: 2.4}, CPU, Profile.FAST, (600, 2_900), True),
+        ({Trial.PARTIAL: 3.0}, CPU, Profile.FAST, (750, 3_600), True),
+        ({Trial.PARTIAL: 4.0}, CPU, Profile.FAST, (1_000, 4_800), True),
+        ({Trial.PARTIAL: 4.1}, CPU, Profile.FAST, (1_025, 4_900), False),
+        (SLOW_LAPTOP_MEDIUM, CPU, Profile.FAST, (1_625, 7_700), False),
+        ({Trial.PARTIAL: 8.4}, CPU, Profile.FAST, (2_100, 9_900), False),
+        ({Trial.PARTIAL: 8.6}, CPU, Profile.FAST, (2_150, 10_000), False),
         ({Trial.PARTIAL: 60.0}, CPU, Profile.FAST, (10_000, 10_000), False),
     ],
 )
@@ -156,7 +163,7 @@ def test_the_line_and_the_warning_in_plain_words() -> None:
         "8; a partial every 1.0 s"
     )
     slow = pace(SLOW_LAPTOP_MEDIUM, CPU)
-    assert in_words(slow, 8) == "5 s of speech takes 6.50 s; a partial every 10.0 s"
+    assert in_words(slow, 8) == "5 s of speech takes 6.50 s; a partial every 7.7 s"
     said = warning("medium", slow)
     assert said is not None
     assert said.startswith("medium is too slow for this machine: 5 s of speech takes 6.5 s or more")

@@ -36,22 +36,22 @@ class Machine:
 def test_trials_become_costs() -> None:
     machine = Machine(partial_s=0.4, accurate_s=0.9)
     assert machine.measure() == Measurement(DecodeCosts(0.4, 0.9), undisturbed=True)
-    assert [load.frames for load in machine.loads] == [700, 700, 3_000]
+    assert [load.frames for load in machine.loads] == [800, 800, 3_000]
 
 
 @pytest.mark.parametrize(
     ("cpu_share", "threads", "costs", "undisturbed"),
     [
-        (0.75, 1, DecodeCosts(0.84375, 1.5), False),  # other programs had the processor
-        (0.875, 1, DecodeCosts(0.984375, 1.75), True),
-        (1.75, 1, DecodeCosts(1.125), False),  # other decodes of this process ran
-        (1.75, 2, DecodeCosts(1.125), True),
+        (0.75, 1, DecodeCosts(1.21875, 1.5), False),  # other programs had the processor
+        (0.875, 1, DecodeCosts(1.421875, 1.75), True),
+        (1.75, 1, DecodeCosts(1.625), False),  # other decodes of this process ran
+        (1.75, 2, DecodeCosts(1.625), True),
     ],
 )
 def test_what_ran_beside_is_noticed_and_left_out(
     cpu_share: float, threads: int, costs: DecodeCosts, undisturbed: bool
 ) -> None:
-    found = Machine(1.125, 2.0, cpu_share).measure(threads)
+    found = Machine(1.625, 2.0, cpu_share).measure(threads)
     assert found == Measurement(costs, undisturbed)
 
 

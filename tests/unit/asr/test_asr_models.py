@@ -135,7 +135,7 @@ async def test_each_load_is_paced_once_after_its_warm_up() -> None:
     await bench.manager.load("b")
     assert bench.paced == [("a", 1), ("b", 1)]
     assert bench.manager.pace_of("a").partial_interval_ms == 1_000
-    assert bench.manager.pace_of("b").partial_interval_ms == 2_500
+    assert bench.manager.pace_of("b").partial_interval_ms == 1_200
     assert bench.manager.current_pace == bench.manager.pace_of("b")
     lease.release()
     await bench.manager.close()
