@@ -6,6 +6,7 @@ verdicts so far: deterministic, without sampling, at most `MAX_ATTEMPTS`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -40,6 +41,8 @@ LOW_LOGPROB: Final = "low_logprob"
 NO_SPEECH: Final = "no_speech"
 EMPTY: Final = "empty"
 HALLUCINATION: Final = "hallucination"
+
+_STUTTER: Final = re.compile(r"(..+?)\1\1")
 
 _BROKEN: Final = frozenset({LOOP, TOO_FAST, TRUNCATED})
 """Not merely unsure: the decoder went astray."""
@@ -85,6 +88,8 @@ class QualityGate:
     Whisper base has words of one syllable at -1.6 and 0.2, noise at -1.6 and 0.4."""
     greeting_no_speech_prob: float = 0.3
     """People do say greetings: with a doubtful log-probability, above this nobody did."""
+    stutter_logprob: float = -0.8
+    """Below this a syllable said three times over is a loop (Whisper base to noise: -0.8, -1.0)."""
     short_speech_s: float = 1.0
     """Speech shorter than this is weak evidence for a stock phrase."""
     max_chars_per_second: float = 30.0
@@ -96,7 +101,7 @@ class QualityGate:
         if silence is not None:
             return Verdict(VerdictKind.NO_SPEECH, (silence,))
         checks = (
-            (LOOP, is_loop(hypothesis.text)),
+            (LOOP, is_loop(hypothesis.text) or self._stutters(hypothesis)),
             (TOO_FAST, chars_per_second(hypothesis.text, audio_s) > self.max_chars_per_second),
             (TRUNCATED, hypothesis.truncated),
             (LOW_LOGPROB, hypothesis.avg_logprob < self.doubt_logprob),
@@ -106,11 +111,18 @@ class QualityGate:
 
     def went_astray(self, verdict: Verdict) -> bool:
         """Whether a hypothesis is neither speech nor a loop, of which one turn may be speech."""
-        return not _BROKEN.isdisjoint(verdict.reasons) and LOOP not in verdict.reasons
+        if _BROKEN.isdisjoint(verdict.reasons):
+            return False
+        return LOOP not in verdict.reasons or LOW_LOGPROB in verdict.reasons
 
     def is_sure(self, hypothesis: Hypothesis, verdict: Verdict) -> bool:
         """Whether a hypothesis of speech that goes on may be relied on."""
         return verdict.kind is VerdictKind.ACCEPT and hypothesis.avg_logprob >= self.sure_logprob
+
+    def _stutters(self, hypothesis: Hypothesis) -> bool:
+        """What is said to noise where a loop is forbidden: a few turns of it, and improbable."""
+        improbable = hypothesis.avg_logprob < self.stutter_logprob
+        return improbable and _STUTTER.search(spoken(hypothesis.text)) is not None
 
     def _silence(self, hypothesis: Hypothesis, speech_s: float) -> str | None:
         """Why a hypothesis is nobody's speech; None if it may be somebody's."""

@@ -44,7 +44,7 @@ async def test_status_says_how_the_model_in_force_is_used(tmp_path: Path) -> Non
         assert not [notice for notice in status["notices"] if "too slow" in notice]
         await control.ask({"type": "load_model", "model_id": "second"}, "model_loaded")
         status = await control.ask({"type": "get_status"}, "server_status")
-        assert (status["profile"], status["partial_interval_ms"]) == ("fast", 10_000)
+        assert (status["profile"], status["partial_interval_ms"]) == ("fast", 7_100)
         assert status["measured"] == {"partial_s": 6.0}
         assert [notice for notice in status["notices"] if "second is too slow" in notice]
 

@@ -219,8 +219,10 @@ def test_a_decode_stops_at_its_token_limit_and_says_so(
 @pytest.mark.parametrize(
     ("seconds", "options", "limit"),
     [
-        (1.0, CUT, 3 * 22.5 + 12),
-        (1.5, CUT, 3 * 22.5 + 12),
+        (1.0, CUT, 1.5 * 22.5 + 12),
+        (1.5, CUT, 1.5 * 22.5 + 12),
+        (3.0, CUT, 4.5 * 22.5 + 12),
+        (4.5, CUT, 4.5 * 22.5 + 12),
         (3.0, FULL, 5 * 22.5 + 12),
         (5.0, FULL, 5 * 22.5 + 12),
         (29.0, FULL, 224),
@@ -292,8 +294,8 @@ def test_what_cannot_be_loaded_is_an_error(model_dir: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "load",
     [
-        TrialLoad(frames=700, batch=1, beam_size=1, new_tokens=40),
-        TrialLoad(frames=700, batch=3, beam_size=1, new_tokens=7),
+        TrialLoad(frames=800, batch=1, beam_size=1, new_tokens=40),
+        TrialLoad(frames=800, batch=3, beam_size=1, new_tokens=7),
         TrialLoad(frames=FULL_FRAMES, batch=1, beam_size=5, new_tokens=12),
     ],
     ids=["cut", "batch", "beam"],

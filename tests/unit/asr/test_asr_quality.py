@@ -100,6 +100,24 @@ def test_stock_phrases_need_weak_evidence(
     assert judge(hypothesis, audio_s=3.0, speech_s=speech_s).kind is kind
 
 
+@pytest.mark.parametrize(
+    ("text", "logprob", "loop"),
+    [
+        ("สมันสมันสมัน", -1.0, True),
+        ("สำคัญ สำคัญสำคัญ", -0.82, True),
+        ("ครับครับครับ", -0.4, False),
+        ("สมันสมัน", -1.0, False),
+        ("555", -1.0, False),
+    ],
+)
+def test_a_few_turns_are_a_loop_only_where_they_are_improbable(
+    text: str, logprob: float, loop: bool
+) -> None:
+    verdict = judge(said(text, logprob=logprob), audio_s=3.0, speech_s=3.0)
+    assert ("loop" in verdict.reasons) is loop
+    assert QualityGate().went_astray(verdict) is loop
+
+
 def ladder(policy: FinalPolicy, verdict: Verdict) -> list[DecodeOptions]:
     """Every decode a policy makes when each gets the same verdict."""
     attempts = [Attempt(policy.first(), said(), verdict)]
