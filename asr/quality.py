@@ -24,6 +24,9 @@ from asr.types import DecodeOptions, Hypothesis, Profile
 
 MAX_ATTEMPTS: Final = 3
 
+SUSPECT_LOGPROB: Final = -0.9
+"""Below this Whisper base may have heard noise: a cut context does not tell it from a word."""
+
 WINDOW_MS: Final = 30_000
 """Whisper's. A margin of so much is the full window."""
 
@@ -197,7 +200,8 @@ class FinalPolicy:
         token limit), so that it cannot repeat itself. BALANCED also decodes once, with a beam and
         wide context, whatever a cut context leaves in doubt or takes for no speech: there
         `no_speech_prob` is too high for short words (Whisper base: up to 0.85, and at most 0.3
-        with the full window).
+        with the full window). For what is most improbable the full window has to confirm that
+        somebody spoke.
         """
         if len(attempts) >= MAX_ATTEMPTS:
             return None
@@ -205,10 +209,18 @@ class FinalPolicy:
         if not _BROKEN.isdisjoint(last.verdict.reasons):
             tried = {attempt.options for attempt in attempts}
             return next((options for options in self._repairs if options not in tried), None)
-        if self._profile is not Profile.BALANCED or len(attempts) > 1:
-            return None
         silent = last.verdict.kind is VerdictKind.NO_SPEECH
-        return self._wide if silent or last.hypothesis.avg_logprob < self._redo_logprob else None
+        if self._profile is Profile.BALANCED and len(attempts) == 1:
+            if silent or last.hypothesis.avg_logprob < self._redo_logprob:
+                return self._wide
+        elif not silent and self._is_suspect(last):
+            return self._repairs[1]
+        return None
+
+    @staticmethod
+    def _is_suspect(attempt: Attempt) -> bool:
+        seen_all = attempt.options.context_margin_ms is None
+        return not seen_all and attempt.hypothesis.avg_logprob < SUSPECT_LOGPROB
 
     def best(self, attempts: Sequence[Attempt]) -> Outcome:
         """Choose among attempts: the accepted one, else the most probable that a mouth can say.

@@ -184,6 +184,20 @@ def test_no_ladder_repeats_itself_or_samples(profile: Profile, margin: int | Non
     assert all(options.temperature == 0.0 for options in made)
 
 
+@pytest.mark.parametrize(("logprob", "asked"), [(-0.91, True), (-0.89, False)])
+@pytest.mark.parametrize("profile", [Profile.FAST, Profile.ACCURATE])
+def test_the_full_window_confirms_what_is_most_improbable(
+    profile: Profile, logprob: float, asked: bool
+) -> None:
+    policy = FinalPolicy(profile, 1_500, 3_000)
+    attempts = [Attempt(policy.first(), said(logprob=logprob), DOUBT)]
+    again = policy.next(attempts)
+    assert (again is not None and again.context_margin_ms is None) is asked
+    if again is not None:
+        attempts.append(Attempt(again, said(logprob=-1.2), DOUBT))
+        assert policy.next(attempts) is None
+
+
 def attempt(hypothesis: Hypothesis, verdict: Verdict) -> Attempt:
     return Attempt(DecodeOptions(), hypothesis, verdict)
 
