@@ -150,12 +150,13 @@ async def test_bytes_cut_otherwise_are_the_same_finals(thai_eval_dir: Path) -> N
     assert results[0] == results[1] == results[2]
 
 
-async def test_noise_and_silence_give_no_character(thai_eval_dir: Path) -> None:
+@pytest.mark.parametrize("profile", ["fast", "balanced", "accurate"])
+async def test_noise_and_silence_give_no_character(thai_eval_dir: Path, profile: str) -> None:
     rows = load_clips(thai_eval_dir / "noise.jsonl")
     quiet = [row for row in rows if row.row["cls"] in ("noise", "silence")]
     assert quiet
     said: dict[str, list[str]] = {}
-    async with real_server() as server:
+    async with real_server(profile=profile) as server:
         for clip in quiet:
             async with server.audio(f"?session={clip.id}&events=all") as audio:
                 for piece in pieces(looped(clip.samples()).tobytes(), 32_000):
