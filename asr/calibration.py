@@ -141,6 +141,8 @@ class Pace:
     costs: DecodeCosts | None
     keeps_up: bool
     """A final takes less time than the speech it is of."""
+    by_measurement: bool = False
+    """The profile is."""
 
 
 def choose(costs: DecodeCosts | None, info: EngineInfo, wishes: PaceWishes) -> Pace:
@@ -164,6 +166,7 @@ def choose(costs: DecodeCosts | None, info: EngineInfo, wishes: PaceWishes) -> P
         interval_ms,
         costs,
         keeps_up=final_s(costs, profile) <= KEEPING_UP * TRIAL_SPEECH_S,
+        by_measurement=wishes.profile is None,
     )
 
 

@@ -100,6 +100,8 @@ class Recommendation:
     batch_size: int | None
     context_margin_ms: int | None
     margins: tuple[MarginChoice, ...]
+    utterances: int = 0
+    """Heard with each margin."""
 
 
 def recommend(
@@ -121,6 +123,7 @@ def recommend(
         batch_size=choose_batch(speed, on_gpu=on_gpu),
         context_margin_ms=margins[0].margin_ms if margins else None,
         margins=margins,
+        utterances=min((p.utterances for p in context), default=0),
     )
 
 

@@ -12,6 +12,10 @@ HEAD = (
     f"  {'CPU s / speech s':>22}  {'wall s / utterance':>22}  {'s / decode':>10}"
     f"  {'RSS MB':>6}  {'CER':>5}  to full window, beam 5 (points)"
 )
+ENOUGH_UTTERANCES = 30
+"""With fewer the intervals of CER differences are wider than the differences looked for."""
+LOSS_CER = 0.02
+
 TITLES = {
     Axis.CONTEXT: "Context and beam, one utterance in a decode",
     Axis.SPEED: "Batch, workers and threads, clips of one length",
@@ -69,4 +73,17 @@ def advice(model_id: str, margin_ms: int, advised: Recommendation) -> str:
         loss = "" if choice.loss is None else f", {100 * choice.loss:+.1f} points to the full one"
         what = "full window" if choice.margin_ms == FULL_WINDOW_MS else f"{choice.margin_ms} ms"
         lines.append(f"  smallest good margin with beam {choice.beam}: {what}{loss}")
-    return "\n".join(lines)
+    return "\n".join(lines + _doubts(advised))
+
+
+def _doubts(advised: Recommendation) -> list[str]:
+    """What speaks against taking a margin over as it is."""
+    doubts = []
+    if advised.margins and advised.utterances < ENOUGH_UTTERANCES:
+        doubts.append(f"  CAUTION: margins by {advised.utterances} utterances are a hint only")
+    if any(choice.loss is not None and choice.loss > LOSS_CER for choice in advised.margins):
+        doubts.append(
+            f"  CAUTION: a margin above loses more than {100 * LOSS_CER:.0f} points against the "
+            "full window; a longer one (--margin) may not"
+        )
+    return doubts

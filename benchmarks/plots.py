@@ -88,23 +88,23 @@ def _stream_axis(axes: Axes, rows: Sequence[Row], what: str) -> None:
 
 def plot_latency(rows: Sequence[Row], path: Path) -> None:
     """Final latency over the number of streams: median and 95th percentile of each profile."""
-    drawing, axes = figure(1, 2, "Final after the last sound")
-    for own, name, what in zip(
-        axes, ("final_p50_s", "final_p95_s"), ("median, s", "95th percentile, s"), strict=True
-    ):
-        for style, profile in enumerate(profiles(rows)):
-            line(own, over_streams(rows, profile, name), profile, style)
-        _stream_axis(own, rows, what)
-    axes[0].legend(title="profile")
-    drawing.savefig(path)
+    shown = {"final_p50_s": "median, s", "final_p95_s": "95th percentile, s"}
+    _plot_over_streams(rows, path, "Final after the last sound", shown)
 
 
 def plot_cost(rows: Sequence[Row], path: Path) -> None:
     """Server CPU and partials over the number of streams."""
-    drawing, axes = figure(1, 2, "Cost and partials")
-    names = ("cpu_s_per_audio_s", "partials_per_speech_s")
-    labels = ("server CPU seconds per audio second", "partials per second of speech")
-    for own, name, what in zip(axes, names, labels, strict=True):
+    shown = {
+        "cpu_s_per_audio_s": "server CPU seconds per audio second",
+        "partials_per_speech_s": "partials per second of speech",
+    }
+    _plot_over_streams(rows, path, "Cost and partials", shown)
+
+
+def _plot_over_streams(rows: Sequence[Row], path: Path, title: str, shown: dict[str, str]) -> None:
+    """Two figures of a summary side by side, by name and axis label, a line for each profile."""
+    drawing, axes = figure(1, 2, title)
+    for own, (name, what) in zip(axes, shown.items(), strict=True):
         for style, profile in enumerate(profiles(rows)):
             line(own, over_streams(rows, profile, name), profile, style)
         _stream_axis(own, rows, what)

@@ -99,7 +99,8 @@ def what_to_do(addresses: Addresses) -> str:
     audio = control + 1 if addresses.audio is None else port_of(addresses.audio)
     return (
         f"Make sure the server is running on ports {control} and {audio} "
-        "(python realtime_thai_asr_server.py), check firewall settings and the server's log."
+        "(python realtime_thai_asr_server.py), check firewall settings and the server's log. "
+        "A server on other ports: --control-url with the control address that it printed."
     )
 
 

@@ -50,6 +50,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
+CLIENT_PORTS = (8765, 8766)
+"""Where the client looks if it is not told."""
 FORCED_EXIT_STATUS = 130
 
 SAME_STOP_S = 0.5
@@ -216,8 +218,12 @@ class App:
         assert pace is not None
         chosen = "as set"
         if self._settings.profile == AUTO_PROFILE:
-            chosen = "as measured" if pace.costs is not None else "by default"
+            chosen = "as measured" if pace.by_measurement else "by default"
+            chosen += " (--remeasure measures again)"
         host = "localhost" if self._settings.host == "localhost" else self._settings.host
+        client = _command("realtime_thai_asr_client.py")
+        if (context.ports.control, context.ports.audio) != CLIENT_PORTS:
+            client += f" --control-url ws://{host}:{context.ports.control}"  # it tells the other
         lines = (
             "",
             f"Thai ASR server ready: model {current.id} on {info.device} ({info.compute_type})",
@@ -228,7 +234,7 @@ class App:
             *(f"  note     {notice}" for notice in notices(context)),
             "",
             "Open the page in a browser, click Connect, then Start Recording, and speak Thai.",
-            f"From a microphone or a file: {_command('realtime_thai_asr_client.py')} [--file F]",
+            f"From a microphone or a file: {client} [--file F]",
             "Ctrl-C ends the server.",
             "",
         )

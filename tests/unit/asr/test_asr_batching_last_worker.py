@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from asr.batching import STARVED_PARTIAL_S, BatchQueue
-from asr.types import DecodeKind
-from tests.unit.asr.test_asr_batching import item, offered, streams
+from tests.support.batch_items import FINAL, item, offered, streams
 
-FINAL = DecodeKind.FINAL
 LATER_S = STARVED_PARTIAL_S + 0.1
 
 

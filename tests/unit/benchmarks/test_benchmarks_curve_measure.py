@@ -48,7 +48,7 @@ def test_every_clip_is_decoded_once_in_batches_as_the_setting_says() -> None:
     sample = measure(engine, clips, SETTING)
     assert sorted(len(batch) for batch in engine.batches) == [1, 2]
     options = {request.options for batch in engine.batches for request in batch}
-    assert options == {DecodeOptions(beam_size=5, context_margin_ms=500)}
+    assert options == {DecodeOptions(5, 500, no_repeat_ngram_size=10)}
     alone = {one.clip.id: measure(engine, [one], SETTING).texts[one.clip.id] for one in clips}
     assert sample.texts == alone
     assert len(set(alone.values())) == 3

@@ -100,7 +100,7 @@ def test_each_beam_has_its_own_margin_and_the_smallest_beam_decides() -> None:
     advised = recommend(points, startable={(2, 1)}, on_gpu=False)
     assert [(choice.beam, choice.margin_ms) for choice in advised.margins] == [(1, 1_000), (5, 500)]
     assert advised.context_margin_ms == 1_000
-    assert (advised.num_workers, advised.batch_size) == (2, 1)
+    assert (advised.num_workers, advised.batch_size, advised.utterances) == (2, 1, 16)
 
 
 def test_what_was_not_measured_is_not_advised() -> None:

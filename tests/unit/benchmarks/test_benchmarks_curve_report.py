@@ -30,7 +30,7 @@ def test_a_line_says_what_a_point_cost() -> None:
 
 def test_the_command_is_one_that_the_server_takes() -> None:
     margins = (MarginChoice(1, 1_000, 0.3, 0.02), MarginChoice(5, 500, 0.3, None))
-    text = advice("a-model", 1_500, Recommendation(2, 4, 1_000, margins))
+    text = advice("a-model", 1_500, Recommendation(2, 4, 1_000, margins, utterances=30))
     (command,) = [line.split() for line in text.splitlines() if "server.py" in line]
     settings = read_settings(command[2:], {})
     assert (settings.model, settings.num_workers, settings.batch_size) == ("a-model", 2, 4)
@@ -48,7 +48,19 @@ def test_nothing_is_advised_that_was_not_measured() -> None:
 
 def test_a_model_for_the_full_window_is_told_so() -> None:
     margins = (MarginChoice(1, 30_000, 0.1, 0.0),)
-    text = advice("a-model", 30_000, Recommendation(None, None, 30_000, margins))
+    text = advice("a-model", 30_000, Recommendation(None, None, 30_000, margins, utterances=30))
     assert "    context_margin_ms: 30000" in text.splitlines()
     assert "(as it is)" in text
     assert "beam 1: full window" in text
+
+
+def test_a_margin_by_few_utterances_is_a_hint() -> None:
+    margins = (MarginChoice(1, 1_000, 0.3, 0.02),)
+    text = advice("a-model", 1_500, Recommendation(2, 4, 1_000, margins, utterances=29))
+    assert text.splitlines()[-1] == "  CAUTION: margins by 29 utterances are a hint only"
+
+
+def test_a_margin_that_loses_much_is_not_advised_without_a_word() -> None:
+    margins = (MarginChoice(1, 500, 0.3, 0.021), MarginChoice(5, 500, 0.3, 0.0))
+    text = advice("a-model", 1_500, Recommendation(2, 4, 500, margins, utterances=38))
+    assert "loses more than 2 points" in text.splitlines()[-1]

@@ -98,9 +98,11 @@ def test_what_was_measured_beside_other_work_is_used_and_not_kept(bench: Bench) 
 
 def test_beside_other_work_no_profile_is_chosen_by_measurement(bench: Bench) -> None:
     bench.partial_s = 2.0
-    assert bench.start().profile is Profile.FAST
+    quiet = bench.start()
+    assert (quiet.profile, quiet.by_measurement) == (Profile.FAST, True)
     bench.cpu_share = 0.75
-    assert bench.start(Settings(remeasure=True)).profile is Profile.BALANCED
+    busy = bench.start(Settings(remeasure=True))
+    assert (busy.profile, busy.by_measurement) == (Profile.BALANCED, False)
     assert bench.start(Settings(remeasure=True, profile="fast")).profile is Profile.FAST
 
 
