@@ -20,7 +20,7 @@ from asr.thai_text import (
     normalise,
     spoken,
 )
-from asr.types import DecodeOptions, Hypothesis, Profile
+from asr.types import DecodeOptions, Hypothesis, ModelSpec, Profile
 
 MAX_ATTEMPTS: Final = 3
 
@@ -188,6 +188,11 @@ class FinalPolicy:
         self._profile = profile
         self._redo_logprob = redo_logprob
         self._first = self._wide if profile is Profile.ACCURATE else cut
+
+    @classmethod
+    def of_model(cls, profile: Profile, spec: ModelSpec) -> FinalPolicy:
+        """The policy for a model, by its figures in the catalogue."""
+        return cls(profile, spec.context_margin_ms, spec.wide_margin_ms, spec.redo_logprob)
 
     def first(self) -> DecodeOptions:
         """Options of the first decode."""

@@ -99,7 +99,7 @@ class Listener:
     """Recordings through front end and recogniser, the end silence chosen at each pause."""
 
     def __init__(self, profile: Profile) -> None:
-        engine, self._margin_ms = load_engine(workers=1)
+        engine, self._spec = load_engine(workers=1)
         self._decode = RememberingDecoder(engine)
         self._profile = profile
         self._silero = SileroModel()
@@ -108,7 +108,7 @@ class Listener:
         """Every utterance of a recording, under a policy."""
         config = FrontendConfig(end_silence_ms=policy(""))
         frontend = StreamFrontend(SAMPLE_RATE_HZ, config, self._silero)
-        recogniser = OfflineRecogniser(self._decode, self._profile, self._margin_ms)
+        recogniser = OfflineRecogniser(self._decode, self._profile, self._spec)
         finals: list[FinalText] = []
         ended_at: list[int] = []
         pauses: list[tuple[str, int]] = []

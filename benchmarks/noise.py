@@ -59,7 +59,7 @@ class Trial:
     """Everything that the conditions share."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        engine, self._margin_ms = load_engine(arguments.threads)
+        engine, self._spec = load_engine(arguments.threads)
         self._decode = RememberingDecoder(engine)
         self._silero = SileroModel()
         self._profile = Profile(arguments.profile)
@@ -130,7 +130,7 @@ class Trial:
     def _recognise(self, audio: Pcm16, mode: str) -> tuple[list[FinalText], float]:
         """Every utterance found, and the front end's CPU seconds."""
         heard = hear(audio, FrontendConfig(noise_reduction=NoiseReduction(mode)), self._silero)
-        recogniser = OfflineRecogniser(self._decode, self._profile, self._margin_ms)
+        recogniser = OfflineRecogniser(self._decode, self._profile, self._spec)
         return [f for item in heard.items for f in recogniser.feed(item)], heard.cpu_s
 
 

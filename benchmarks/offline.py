@@ -23,7 +23,15 @@ from asr.engine import Engine
 from asr.quality import FinalPolicy, QualityGate, VerdictKind
 from asr.recogniser import RecogniserConfig, StreamRecogniser
 from asr.thai_text import normalise
-from asr.types import DecodeKind, DecodeOptions, DecodeRequest, DecodeResult, Hypothesis, Profile
+from asr.types import (
+    DecodeKind,
+    DecodeOptions,
+    DecodeRequest,
+    DecodeResult,
+    Hypothesis,
+    ModelSpec,
+    Profile,
+)
 from asr.utterance import DecodeTuning
 from audio.intake import AudioIntake
 from audio.types import FrontendConfig, FrontendItem, SpeechEnded
@@ -43,8 +51,8 @@ Mask = npt.NDArray[np.bool_]
 """One entry for each 10 ms."""
 
 
-def load_engine(workers: int) -> tuple[Engine, int]:
-    """Whisper base on the CPU, one thread a worker, and its `context_margin_ms`."""
+def load_engine(workers: int) -> tuple[Engine, ModelSpec]:
+    """Whisper base on the CPU, one thread a worker, and its entry in the catalogue."""
     spec = load_catalogue(Path(__file__).resolve().parent.parent / "models.yaml")[MODEL_ID]
     engine = Ct2Engine(
         ensure_embedded_model(default_cache_dir()),
@@ -55,7 +63,7 @@ def load_engine(workers: int) -> tuple[Engine, int]:
         threads_per_worker=1,
         max_batch=1,
     )
-    return engine, spec.context_margin_ms
+    return engine, spec
 
 
 class RememberingDecoder:
@@ -93,14 +101,14 @@ class OfflineRecogniser:
         self,
         decode: Callable[[DecodeRequest], DecodeResult],
         profile: Profile,
-        context_margin_ms: int,
+        spec: ModelSpec,
     ) -> None:
         self._decode = decode
         self._gate = QualityGate()
         self._wanted: DecodeRequest | None = None
         tuning = DecodeTuning(
-            FinalPolicy(profile, context_margin_ms),
-            DecodeOptions(context_margin_ms=context_margin_ms),
+            FinalPolicy.of_model(profile, spec),
+            DecodeOptions(),
             first_partial_ms=NEVER_MS,
         )
         self._recogniser = StreamRecogniser(

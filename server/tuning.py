@@ -29,11 +29,14 @@ class Recognisers:
 
     def _tuning_of(self, model_id: str) -> DecodeTuning:
         spec = self._models.catalogue[model_id]
-        margin_ms = spec.context_margin_ms
         pace = self._models.pace_of(model_id)
         return DecodeTuning(
-            policy=FinalPolicy(pace.profile, margin_ms, spec.wide_margin_ms, spec.redo_logprob),
-            partial_options=DecodeOptions(1, margin_ms, no_repeat_ngram_size=SHORT_NGRAM),
+            policy=FinalPolicy.of_model(pace.profile, spec),
+            partial_options=DecodeOptions(
+                beam_size=1,
+                context_margin_ms=spec.context_margin_ms,
+                no_repeat_ngram_size=SHORT_NGRAM,
+            ),
             first_partial_ms=pace.first_partial_ms,
             partial_interval_ms=pace.partial_interval_ms,
         )

@@ -8,7 +8,16 @@ import pytest
 
 from asr.engine import EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.requests import RequestMaker
-from asr.types import DecodeKind, DecodeOptions, DecodeRequest, DecodeResult, Hypothesis, Profile
+from asr.types import (
+    DecodeKind,
+    DecodeOptions,
+    DecodeRequest,
+    DecodeResult,
+    Hypothesis,
+    ModelFormat,
+    ModelSpec,
+    Profile,
+)
 from audio.types import (
     WINDOW_SAMPLES,
     EndReason,
@@ -43,6 +52,9 @@ class Decoder:
         return result(request, f"ยาว {len(request.audio)}", self.logprob)
 
 
+SPEC = ModelSpec("m", "M", "", "o/m", ModelFormat.CT2, "fast")
+
+
 def recording() -> list[FrontendItem]:
     silence = np.zeros(WINDOW_SAMPLES, np.float32)
     return [PcmBlock(index * WINDOW_SAMPLES, silence) for index in range(BLOCKS)]
@@ -50,7 +62,7 @@ def recording() -> list[FrontendItem]:
 
 def test_a_final_is_decoded_once_when_its_pause_holds() -> None:
     decoder = Decoder()
-    recogniser = OfflineRecogniser(decoder, Profile.FAST, 1_500)
+    recogniser = OfflineRecogniser(decoder, Profile.FAST, SPEC)
     items = [
         *recording(),
         *(SpeechStarted(1_000, 5_000), SpeechPaused(20_000), SpeechResumed(22_000)),
@@ -66,7 +78,7 @@ def test_a_final_is_decoded_once_when_its_pause_holds() -> None:
 
 
 def test_what_was_said_is_known_at_a_pause_only() -> None:
-    recogniser = OfflineRecogniser(Decoder(), Profile.FAST, 1_500)
+    recogniser = OfflineRecogniser(Decoder(), Profile.FAST, SPEC)
     for item in (*recording(), SpeechStarted(1_000, 5_000)):
         recogniser.feed(item)
     assert recogniser.text_at_pause() == ""
@@ -78,7 +90,7 @@ def test_what_was_said_is_known_at_a_pause_only() -> None:
 
 def test_doubtful_finals_go_through_the_profile() -> None:
     decoder = Decoder(logprob=-0.8)
-    recogniser = OfflineRecogniser(decoder, Profile.BALANCED, 1_500)
+    recogniser = OfflineRecogniser(decoder, Profile.BALANCED, SPEC)
     items = [*recording(), SpeechStarted(0, 5_000), SpeechEnded(20_000, EndReason.FLUSH)]
     assert len([final for item in items for final in recogniser.feed(item)]) == 1
     assert len(decoder.lengths) == 2
