@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 CPU_MESSAGE = "Info: Using CPU (consider GPU for better performance)"
 MAX_CPU_WORKERS = 4
 CPU_BATCH = 4
-"""In eight an utterance costs a fifth less, and each waits 0.75 s longer for its text (Whisper base;
+"""In eight an utterance costs a fifth less and waits 0.75 s longer for its text (Whisper base, see
 docs/measurements.md)."""
 GPU_WORKERS = 4
 GPU_BATCH = 8
