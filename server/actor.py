@@ -21,6 +21,7 @@ from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
 from audio.intake import AudioIntake, AudioProblem, IntakeResult
 from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
 from server.inbox import Inbox
+from server.latency import Receipts
 from server.presenter import News
 
 logger = logging.getLogger(__name__)
@@ -38,9 +39,10 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioBytes:
-    """Audio as sent."""
+    """Audio as sent, and when (in monotonic seconds) it was received."""
 
     data: bytes
+    received_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ class AudioActor:
         self._dsp = dsp
         self._listener = listener
         self._timers = timers
+        self._receipts = Receipts()
         self._recognisers: list[StreamRecogniser] = []
         """One per stream there ever was; each goes on with its stream's clock."""
         self._settled = asyncio.Event()
@@ -155,6 +158,10 @@ class AudioActor:
         form = self._intake.audio_format
         frame_bytes = form.channels * form.encoding.sample_bytes
         return max(len(data), 1) / (frame_bytes * form.sample_rate_hz)
+
+    def received_s(self, end_sample: int) -> float | None:
+        """When the audio before a position on its streams' clock was all received."""
+        return self._receipts.received_s(end_sample)
 
     async def run(self) -> None:
         """Process items until the last. However it ends, it lets go of its models.

@@ -157,12 +157,13 @@ class AudioConnection:
             return
         if not data or not self._session.takes_audio(self._peer.id):
             return
+        received_s = self._context.clock()
         seconds = self._actor.audio_s(data)
         self._context.statistics.add("audio_received_s", seconds)
         self._context.statistics.add("audio_received_bytes", len(data))
         self._putting = True
         try:
-            await self._actor.inbox.put(AudioBytes(data), seconds)
+            await self._actor.inbox.put(AudioBytes(data, received_s), seconds)
         finally:
             self._putting = False
             self._end_behind_audio()

@@ -11,6 +11,7 @@ from itertools import count
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.latency import FinalLatencies
 from server.loop_lag import LoopLag
 from server.messages import Limits
 from server.registry import SessionRegistry
@@ -43,6 +44,7 @@ class Context:
     tasks: TaskSet
     ports: Ports
     loop_lag: LoopLag
+    final_latencies: FinalLatencies
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float

@@ -6,6 +6,7 @@ and are left out when they have nothing to say.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
@@ -58,6 +59,40 @@ class ModelLoaded(Event, frozen=True, kw_only=True, tag="model_loaded"):
     request_id: Opt = UNSET
 
 
+class ModelPhase(Enum):
+    """How far a model is on its way to answering. `model_loaded` ends it, or FAILED."""
+
+    DOWNLOADING = "downloading"
+    CONVERTING = "converting"
+    LOADING = "loading"
+    MEASURING = "measuring"
+    FAILED = "failed"
+
+
+class ModelProgress(Event, frozen=True, kw_only=True, tag="model_progress"):
+    """A model is on its way to answering: said when a phase begins, and while it lasts.
+
+    `message` says why it failed. `model_loaded` follows where it did not.
+    """
+
+    model_id: str
+    phase: ModelPhase
+    done_bytes: int | UnsetType = UNSET
+    total_bytes: int | UnsetType = UNSET
+    bytes_per_s: float | UnsetType = UNSET
+    left_s: float | UnsetType = UNSET
+    message: Opt = UNSET
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """A published error rate in per cent. Those of different test sets cannot be compared."""
+
+    metric: str
+    value: float
+    test_set: str
+    source: str
+
+
 class ModelInfo(Struct, frozen=True, kw_only=True):
     """One model in `available_models`."""
 
@@ -74,6 +109,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     on_disk: bool
     current: bool
     vram_mb: int | UnsetType = UNSET
+    size_mb: int | UnsetType = UNSET
+    scores: list[Score] | UnsetType = UNSET
 
 
 class AvailableModels(Event, frozen=True, kw_only=True, tag="available_models"):
@@ -211,6 +248,9 @@ class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
     waiting_finals: int
     waiting_audio_s: float
     notices: list[str]
+    load: float
+    version: str = VERSION
+    final_latency_ms: int | UnsetType = UNSET
     measured: MeasuredCosts | UnsetType = UNSET
     request_id: Opt = UNSET
 
