@@ -34,14 +34,12 @@ from server.engines import (
     usable_cpu_count,
 )
 from server.http import Page
-from server.latency import FinalLatencies
 from server.listener import Listener
 from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
 from server.pacing import Pacer
 from server.registry import SessionRegistry
 from server.settings import AUTO_PROFILE, Settings
-from server.statistics import ServerStatistics
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
@@ -160,11 +158,9 @@ class App:
             recognisers=Recognisers(settings, models),
             silero=await loop.run_in_executor(dsp, SileroModel),
             dsp=dsp,
-            statistics=ServerStatistics(),
             tasks=tasks,
             ports=self.ports,
             loop_lag=loop_lag,
-            final_latencies=FinalLatencies(),
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),

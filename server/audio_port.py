@@ -54,7 +54,13 @@ class AudioConnection:
         self._session = session
         self._peer = peer
         self._voice = Voice(
-            context, session, peer, speaker, lambda: self._actor.audio_format.stream_count
+            context,
+            session,
+            peer,
+            speaker,
+            streams=lambda: self._actor.audio_format.stream_count,
+            # the actor is made below
+            received_s=lambda index, end: self._actor.received_s(index, end),  # noqa: PLW0108
         )
         self._draining = False
         self._messages = 0

@@ -30,17 +30,18 @@ class Receipts:
     def note(self, position_samples: int, received_s: float) -> None:
         """The audio up to here has been received."""
         notes = self._notes
+        if notes and position_samples <= notes[-1][0]:
+            return
         if len(notes) > 1 and notes[-1][0] - notes[-2][0] < NOTE_EVERY_SAMPLES:
             notes.pop()  # small messages: one note for 50 ms or more of them
         notes.append((position_samples, received_s))
 
-    def received_s(self, end_sample: int) -> float | None:
-        """When the audio before `end_sample` was all there, within 50 ms; None before any note.
+    def received_s(self, end_sample: int) -> float:
+        """When the audio before `end_sample` was all there, within 50 ms.
 
-        What is too old to be known is taken as received with the oldest audio that is.
+        What is too old to be known is taken as received with the oldest audio that is. Raises
+        IndexError before the first note.
         """
-        if not self._notes:
-            return None
         index = bisect_left(self._notes, end_sample, key=lambda note: note[0])
         return self._notes[min(index, len(self._notes) - 1)][1]
 
