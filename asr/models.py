@@ -121,6 +121,7 @@ class ModelManager:
         self._on_progress = on_progress
         self._machine = LoadMachine()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._files = ThreadPoolExecutor(1, thread_name_prefix="model-files")
         self._loaded: dict[str, _Loaded] = {}
         self._current_id: str | None = None
         self._answers: dict[int, tuple[str, asyncio.Future[LoadReport]]] = {}
@@ -158,7 +159,8 @@ class ModelManager:
         """Every catalogue entry with its state and size."""
         # the embedded model may still have to be joined, which takes seconds
         looked_for = [spec for spec in self.catalogue.values() if not spec.embedded]
-        sizes = await asyncio.to_thread(sizes_mb, looked_for, self._locate)
+        loop = asyncio.get_running_loop()
+        sizes = await loop.run_in_executor(self._files, sizes_mb, looked_for, self._locate)
         return [
             ModelListing(spec, self._state_of(spec, sizes), sizes.get(spec.id) or spec.size_mb)
             for spec in self.catalogue.values()
@@ -196,6 +198,7 @@ class ModelManager:
         except (TimeoutError, EngineError) as error:
             logger.error("a model was not unloaded: %s", str(error) or "it is still busy")
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._files.shutdown(wait=False, cancel_futures=True)
 
     # -- loading ------------------------------------------------------------------------------
 
