@@ -218,6 +218,7 @@ _READERS: Final[Mapping[str, Callable[[yaml.Node], Any]]] = {
     "language": _matching(_LANGUAGE, "a language code such as th"),
     "licence": _text,
     "vram_mb": _optional(_integer(1, 1_000_000)),
+    "size_mb": _optional(_integer(1, 1_000_000)),
     "embedded": _flag,
     "path": _optional(_text),
     "context_margin_ms": _integer(0, _MAX_MARGIN_MS),

@@ -57,6 +57,25 @@ class _Wanted:
     tokens: list[int] = field(default_factory=list)
 
 
+class LoadPhase(Enum):
+    """How far a load has come. Success is the end of `ModelManager.load`."""
+
+    LOADING = "loading"
+    """Weights come into memory."""
+    MEASURING = "measuring"
+    """Warm-up, then timed decodes."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """A load entered a phase; `message` says why it FAILED."""
+
+    model_id: str
+    phase: LoadPhase
+    message: str | None = None
+
+
 class LoadMachine:
     """Inputs are methods; each returns effects."""
 

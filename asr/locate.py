@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,8 @@ from huggingface_hub import try_to_load_from_cache
 from asr.embedded_model import ensure_embedded_model
 from asr.engine import EngineError
 from asr.types import ModelFormat, ModelSpec
+
+logger = logging.getLogger(__name__)
 
 _CT2_WEIGHTS: Final = ("model.bin",)
 _TRANSFORMERS_WEIGHTS: Final = (
@@ -43,6 +47,25 @@ def find_model(spec: ModelSpec, cache_dir: Path) -> Path | None:
         if isinstance(found, str):
             return Path(found).parent
     return None
+
+
+def sizes_mb(
+    specs: Iterable[ModelSpec], locate: Callable[[ModelSpec], Path | None]
+) -> dict[str, int | None]:
+    """The models that are on disk, by id, with the size of their files in millions of bytes.
+
+    None where the files cannot be read. Blocking.
+    """
+    folders = {spec.id: locate(spec) for spec in specs}
+    return {name: _size_mb(folder) for name, folder in folders.items() if folder is not None}
+
+
+def _size_mb(folder: Path) -> int | None:
+    try:
+        return round(sum(f.stat().st_size for f in folder.iterdir() if f.is_file()) / 1e6)
+    except OSError as error:
+        logger.warning("%s cannot be read: %s", folder, error)
+        return None
 
 
 def check_model_dir(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,16 @@ import numpy as np
 
 from asr.calibration import Pace
 from asr.engine import Engine, EngineError, EngineInfo
-from asr.load_machine import Answer, Begin, LoadEffect, LoadMachine, Verdict
+from asr.load_machine import (
+    Answer,
+    Begin,
+    LoadEffect,
+    LoadMachine,
+    LoadPhase,
+    LoadProgress,
+    Verdict,
+)
+from asr.locate import sizes_mb
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelSpec, ModelState
 from audio.types import SAMPLE_RATE_HZ
 
@@ -56,6 +65,8 @@ class ModelListing:
 
     spec: ModelSpec
     state: ModelState
+    size_mb: int | None = None
+    """Of its files, in millions of bytes: measured where they are on disk, else as published."""
 
 
 class _Loaded:
@@ -86,6 +97,7 @@ class ModelManager:
     """Loads in a thread of its own, warms up, measures, swaps, and closes what nobody holds.
 
     `pacer` says how a model is used here; it runs in that thread, once for each load.
+    `locate` looks for files, in any thread. `on_progress` is told of each load's phases.
     All methods belong to the loop's thread. On any failure the old model stays.
     """
 
@@ -98,6 +110,7 @@ class ModelManager:
         locate: Callable[[ModelSpec], Path | None],
         host: EngineHost,
         clock: Callable[[], float],
+        on_progress: Callable[[LoadProgress], None],
     ) -> None:
         self.catalogue = catalogue
         self._factory = engine_factory
@@ -105,8 +118,10 @@ class ModelManager:
         self._locate = locate
         self._host = host
         self._clock = clock
+        self._on_progress = on_progress
         self._machine = LoadMachine()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._files = ThreadPoolExecutor(1, thread_name_prefix="model-files")
         self._loaded: dict[str, _Loaded] = {}
         self._current_id: str | None = None
         self._answers: dict[int, tuple[str, asyncio.Future[LoadReport]]] = {}
@@ -140,9 +155,16 @@ class ModelManager:
         self._loaded[self._current_id].leases += 1
         return ModelLease(self._current_id, self._let_go)
 
-    def listing(self) -> list[ModelListing]:
-        """Every catalogue entry with its state."""
-        return [ModelListing(spec, self._state_of(spec)) for spec in self.catalogue.values()]
+    async def listing(self) -> list[ModelListing]:
+        """Every catalogue entry with its state and size."""
+        # the embedded model may still have to be joined, which takes seconds
+        looked_for = [spec for spec in self.catalogue.values() if not spec.embedded]
+        loop = asyncio.get_running_loop()
+        sizes = await loop.run_in_executor(self._files, sizes_mb, looked_for, self._locate)
+        return [
+            ModelListing(spec, self._state_of(spec, sizes), sizes.get(spec.id) or spec.size_mb)
+            for spec in self.catalogue.values()
+        ]
 
     async def load(self, model_id: str) -> LoadReport:
         """Make a model the one that answers. Raises ModelError; the old model then goes on."""
@@ -176,6 +198,7 @@ class ModelManager:
         except (TimeoutError, EngineError) as error:
             logger.error("a model was not unloaded: %s", str(error) or "it is still busy")
         self._thread.shutdown(wait=False, cancel_futures=True)
+        self._files.shutdown(wait=False, cancel_futures=True)
 
     # -- loading ------------------------------------------------------------------------------
 
@@ -204,6 +227,7 @@ class ModelManager:
             )
 
     async def _run(self, model_id: str) -> None:
+        self._on_progress(LoadProgress(model_id, LoadPhase.LOADING))
         try:
             await self._bring_up(model_id)
         except EngineError as error:
@@ -215,7 +239,9 @@ class ModelManager:
             self._perform(self._machine.finished())
 
     def _fail(self, model_id: str, code: str, message: str) -> None:
-        self._perform(self._machine.failed(_failure(model_id, code, message)))
+        error = _failure(model_id, code, message)
+        self._on_progress(LoadProgress(model_id, LoadPhase.FAILED, error.message))
+        self._perform(self._machine.failed(error))
 
     async def _bring_up(self, model_id: str) -> None:
         if model_id in self._retiring:
@@ -232,6 +258,7 @@ class ModelManager:
         engine = await loop.run_in_executor(self._thread, self._factory, spec)
         try:
             self._machine.warming()
+            self._on_progress(LoadProgress(spec.id, LoadPhase.MEASURING))
             await loop.run_in_executor(self._thread, warm_up, engine)
             pace = await loop.run_in_executor(self._thread, self._pacer, spec, engine)
         except asyncio.CancelledError:  # at the end: nobody waits for what the thread still does
@@ -243,14 +270,14 @@ class ModelManager:
         self._host.attach(spec.id, engine)
         return _Loaded(engine, pace, self._clock() - begun_s)
 
-    def _state_of(self, spec: ModelSpec) -> ModelState:
+    def _state_of(self, spec: ModelSpec, on_disk: Container[str]) -> ModelState:
         if spec.id in self._loaded:
             return ModelState.READY
         if spec.id == self._machine.loading:
             return ModelState.LOADING
-        # the embedded model may still have to be joined, which is not this thread's work
-        on_disk = spec.embedded or self._locate(spec) is not None
-        return ModelState.ON_DISK if on_disk else ModelState.REMOTE
+        if spec.embedded or spec.id in on_disk:
+            return ModelState.ON_DISK
+        return ModelState.REMOTE
 
     # -- letting go ---------------------------------------------------------------------------
 

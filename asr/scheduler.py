@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -28,28 +28,11 @@ from asr.types import (
     DecodeRequest,
     DecodeResult,
 )
+from asr.worker_load import SchedulerStats, WorkerLoad
 
 logger = logging.getLogger(__name__)
 
 Clock: TypeAlias = Callable[[], float]
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerStats:
-    """Counters since start, and what waits now (prepared, not running)."""
-
-    batches: int
-    items: int
-    failed: int
-    dropped: Mapping[str, int]
-    """By reason."""
-    busy_s: float
-    """Sum of the wall time of all decode calls."""
-    last_decode_s: float
-    waiting_partials: int
-    waiting_finals: int
-    waiting_audio_s: float
-    """In the finals that wait."""
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +88,7 @@ class Scheduler:
         self._items = 0
         self._busy_s = 0.0
         self._last_decode_s = 0.0
+        self._load = WorkerLoad()
 
     def attach(self, model_id: str, engine: Engine) -> None:
         """Take requests for a model from now on. Its engine stays the caller's to close."""
@@ -185,6 +169,9 @@ class Scheduler:
             waiting_partials=sum(each.partials for each in waiting),
             waiting_finals=sum(each.finals for each in waiting),
             waiting_audio_s=sum(each.final_s for each in waiting),
+            load=self._load.share(
+                self._clock(), sum(lane.engine.info.workers for lane in self._lanes.values())
+            ),
         )
 
     async def close(self, grace_s: float = 5.0) -> None:
@@ -261,6 +248,8 @@ class Scheduler:
         self, lane: _Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
     ) -> None:
         outcomes: list[DecodeOutcome] = []
+        began_s = self._clock()
+        self._load.began(began_s)
         try:
             await asyncio.wait({call}, timeout=self._decode_timeout_s)
             lane.queue.done(batch)
@@ -269,6 +258,7 @@ class Scheduler:
             else:
                 await self._wait_out(lane, batch, call)
         finally:
+            self._load.ended(began_s, self._clock())
             lane.free_workers += 1
             self._pump(lane)  # before the results are told: the worker is not to wait for that
         self._settle(outcomes)

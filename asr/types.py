@@ -158,6 +158,8 @@ class ModelSpec:
     language: str = "th"
     licence: str = "unknown"
     vram_mb: int | None = None
+    size_mb: int | None = None
+    """Of its files, in millions of bytes, where that was published."""
     embedded: bool = False
     path: str | None = None
     context_margin_ms: int = 1_500

@@ -70,6 +70,11 @@ class AudioIntake:
         return self._frontends[0].position_samples
 
     @property
+    def positions_samples(self) -> tuple[int, ...]:
+        """How far each stream that there ever was has come on its own clock."""
+        return tuple(frontend.position_samples for frontend in self._frontends)
+
+    @property
     def mid_speech(self) -> bool:
         """Someone is speaking in one of the streams, or may just have begun to."""
         return any(frontend.mid_speech for frontend in self._active())

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol, TypeAlias, TypeVar
 
 from asr.effects import Effect, Retire, SpeechBegan, Submit
@@ -21,6 +23,7 @@ from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
 from audio.intake import AudioIntake, AudioProblem, IntakeResult
 from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
 from server.inbox import Inbox
+from server.latency import Receipts
 from server.presenter import News
 
 logger = logging.getLogger(__name__)
@@ -38,9 +41,10 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioBytes:
-    """Audio as sent."""
+    """Audio as sent, and when (in monotonic seconds) it was received."""
 
     data: bytes
+    received_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class AudioActor:
         self._dsp = dsp
         self._listener = listener
         self._timers = timers
+        self._receipts: list[Receipts] = []
+        """One per stream."""
         self._recognisers: list[StreamRecogniser] = []
         """One per stream there ever was; each goes on with its stream's clock."""
         self._settled = asyncio.Event()
@@ -155,6 +161,10 @@ class AudioActor:
         form = self._intake.audio_format
         frame_bytes = form.channels * form.encoding.sample_bytes
         return max(len(data), 1) / (frame_bytes * form.sample_rate_hz)
+
+    def received_s(self, stream_index: int, end_sample: int) -> float:
+        """When a stream's audio before `end_sample` had been received, in monotonic seconds."""
+        return self._receipts[stream_index].received_s(end_sample)
 
     async def run(self) -> None:
         """Process items until the last. However it ends, it lets go of its models.
@@ -218,16 +228,24 @@ class AudioActor:
     async def _on_audio(self, first: AudioBytes) -> None:
         # the messages are one byte stream: a sender of tiny ones costs no thread hop each
         behind = self.inbox.get_audio_behind()
-        data = b"".join(item.data for item in (first, *behind) if isinstance(item, AudioBytes))
+        messages = [item for item in (first, *behind) if isinstance(item, AudioBytes)]
+        ends_bytes = tuple(accumulate(len(message.data) for message in messages))
+        data, done_bytes = b"".join(message.data for message in messages), 0
         while data:
             size = self._slice_bytes()
             piece, data = data[:size], data[size:]
-            await self._push(piece)
+            done_bytes += len(piece)
+            await self._push(piece, messages[bisect_left(ends_bytes, done_bytes)].received_s)
             while any(r.pending_finals >= MAX_PENDING_FINALS for r in self._recognisers):
                 await self._one_settled()
 
-    async def _push(self, piece: bytes) -> None:
-        await self._take(await self._in_dsp(lambda: self._intake.push(piece)))
+    async def _push(self, piece: bytes, received_s: float) -> None:
+        result = await self._in_dsp(lambda: self._intake.push(piece))
+        for index, position_samples in enumerate(self._intake.positions_samples):
+            if index == len(self._receipts):
+                self._receipts.append(Receipts())
+            self._receipts[index].note(position_samples, received_s)
+        await self._take(result)
 
     def _slice_bytes(self) -> int:
         """A second of audio in the format in force: one job must not hold a DSP thread longer."""

@@ -24,6 +24,7 @@ from audio.denoise import SpectralGateDenoiser
 from audio.types import NoiseReduction
 from audio.vad import SileroModel
 from server.context import Context, Ports
+from server.control import model_progress
 from server.engines import (
     CPU_MESSAGE,
     EngineFactory,
@@ -39,7 +40,6 @@ from server.messages import ServerShutdown
 from server.pacing import Pacer
 from server.registry import SessionRegistry
 from server.settings import AUTO_PROFILE, Settings
-from server.statistics import ServerStatistics
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
@@ -140,7 +140,8 @@ class App:
         features = ThreadPoolExecutor(FEATURE_THREADS, thread_name_prefix="features")
         stack.callback(features.shutdown, wait=False, cancel_futures=True)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
-        models = self._make_manager(catalogue, machine, scheduler)
+        registry = SessionRegistry(settings, time.monotonic)
+        models = self._make_manager(catalogue, machine, scheduler, registry)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
@@ -151,13 +152,12 @@ class App:
             await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
         context = Context(
             settings=settings,
-            registry=SessionRegistry(settings, time.monotonic),
+            registry=registry,
             models=models,
             scheduler=scheduler,
             recognisers=Recognisers(settings, models),
             silero=await loop.run_in_executor(dsp, SileroModel),
             dsp=dsp,
-            statistics=ServerStatistics(),
             tasks=tasks,
             ports=self.ports,
             loop_lag=loop_lag,
@@ -171,7 +171,11 @@ class App:
         return context
 
     def _make_manager(
-        self, catalogue: Catalogue, machine: Machine, scheduler: Scheduler
+        self,
+        catalogue: Catalogue,
+        machine: Machine,
+        scheduler: Scheduler,
+        registry: SessionRegistry,
     ) -> ModelManager:
         source = self._make_models(self._settings, machine)
         return ModelManager(
@@ -181,6 +185,7 @@ class App:
             locate=source.locate,
             host=scheduler,
             clock=time.monotonic,
+            on_progress=lambda progress: registry.tell_control(model_progress(progress)),
         )
 
     async def _load_first_model(self, context: Context) -> None:

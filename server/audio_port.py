@@ -54,7 +54,13 @@ class AudioConnection:
         self._session = session
         self._peer = peer
         self._voice = Voice(
-            context, session, peer, speaker, lambda: self._actor.audio_format.stream_count
+            context,
+            session,
+            peer,
+            speaker,
+            streams=lambda: self._actor.audio_format.stream_count,
+            # the actor is made below
+            received_s=lambda index, end: self._actor.received_s(index, end),  # noqa: PLW0108
         )
         self._draining = False
         self._messages = 0
@@ -157,12 +163,13 @@ class AudioConnection:
             return
         if not data or not self._session.takes_audio(self._peer.id):
             return
+        received_s = self._context.clock()
         seconds = self._actor.audio_s(data)
         self._context.statistics.add("audio_received_s", seconds)
         self._context.statistics.add("audio_received_bytes", len(data))
         self._putting = True
         try:
-            await self._actor.inbox.put(AudioBytes(data), seconds)
+            await self._actor.inbox.put(AudioBytes(data, received_s), seconds)
         finally:
             self._putting = False
             self._end_behind_audio()

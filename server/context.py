@@ -11,6 +11,7 @@ from itertools import count
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.latency import FinalLatencies
 from server.loop_lag import LoopLag
 from server.messages import Limits
 from server.registry import SessionRegistry
@@ -39,13 +40,14 @@ class Context:
     recognisers: Recognisers
     silero: SileroModel
     dsp: Executor
-    statistics: ServerStatistics
     tasks: TaskSet
     ports: Ports
     loop_lag: LoopLag
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
+    statistics: ServerStatistics = field(default_factory=ServerStatistics)
+    final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""
     numbers: count[int] = field(default_factory=lambda: count(1))

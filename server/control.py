@@ -10,8 +10,9 @@ from collections.abc import Callable
 from msgspec import UNSET
 from websockets.asyncio.server import ServerConnection
 
+from asr.load_machine import LoadProgress
 from asr.models import ModelError, ModelListing
-from asr.types import ModelState
+from asr.types import ModelState, PublishedScore
 from server import protocol
 from server.context import Context
 from server.messages import (
@@ -22,7 +23,10 @@ from server.messages import (
     ErrorEvent,
     ModelInfo,
     ModelLoaded,
+    ModelPhase,
+    ModelProgress,
     Pong,
+    Score,
     Statistics,
     optional,
 )
@@ -74,17 +78,17 @@ class ControlConnection:
         """Answer requests until the client is gone."""
         self._peer.send(connected_event(self._context, self._session, self._peer))
         async for message in socket:
-            self._on_message(message)
+            await self._on_message(message)
             await asyncio.sleep(0)  # a client that floods must not starve the others
 
-    def _on_message(self, message: str | bytes) -> None:
+    async def _on_message(self, message: str | bytes) -> None:
         try:
-            self._answer(protocol.parse_control(message))
+            await self._answer(protocol.parse_control(message))
         except ProtocolError as error:
             self._context.statistics.add("control_messages_refused")
             self._error(error.code, error.message, error.request_id)
 
-    def _answer(self, request: protocol.ControlRequest) -> None:
+    async def _answer(self, request: protocol.ControlRequest) -> None:
         changes = isinstance(
             request,
             protocol.LoadModel
@@ -98,7 +102,7 @@ class ControlConnection:
             case protocol.LoadModel():
                 self._load_model(request)
             case protocol.GetModels():
-                self._get_models(request)
+                await self._get_models(request)
             case protocol.StartRecording():
                 self._session.start(request.request_id)
             case protocol.StopRecording():
@@ -140,11 +144,12 @@ class ControlConnection:
             )
         )
 
-    def _get_models(self, request: protocol.GetModels) -> None:
+    async def _get_models(self, request: protocol.GetModels) -> None:
+        listings = await self._context.models.listing()
         current = self._context.models.current
         models = [
             _model_info(listing, current is not None and listing.spec.id == current.id)
-            for listing in self._context.models.listing()
+            for listing in listings
         ]
         self._peer.send(AvailableModels(models=models, request_id=optional(request.request_id)))
 
@@ -206,6 +211,21 @@ async def load_model(
     context.registry.tell_of_model(loaded, but=asker)
 
 
+def model_progress(progress: LoadProgress) -> ModelProgress:
+    """The event that tells of a load's phase."""
+    return ModelProgress(
+        model_id=progress.model_id,
+        phase=ModelPhase(progress.phase.value),
+        message=optional(progress.message),
+    )
+
+
+def _score(score: PublishedScore) -> Score:
+    return Score(
+        metric=score.metric, value=score.value, test_set=score.test_set, source=score.source
+    )
+
+
 def _model_info(listing: ModelListing, current: bool) -> ModelInfo:
     spec = listing.spec
     return ModelInfo(
@@ -221,4 +241,6 @@ def _model_info(listing: ModelListing, current: bool) -> ModelInfo:
         on_disk=listing.state is not ModelState.REMOTE,
         current=current,
         vram_mb=UNSET if spec.vram_mb is None else spec.vram_mb,
+        size_mb=UNSET if listing.size_mb is None else listing.size_mb,
+        scores=[_score(score) for score in spec.scores] or UNSET,
     )

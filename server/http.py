@@ -116,6 +116,8 @@ class HttpDoor:
                 ("Content-Security-Policy", self._page.policy),
                 ("X-Content-Type-Options", "nosniff"),
                 ("Referrer-Policy", "no-referrer"),
+                ("Permissions-Policy", "microphone=(self), display-capture=(self)"),
+                ("Cross-Origin-Opener-Policy", "same-origin"),
                 ("Cache-Control", "no-cache"),
                 ("Connection", "close"),
             ]

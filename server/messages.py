@@ -6,9 +6,30 @@ and are left out when they have nothing to say.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from enum import Enum
+from typing import Annotated, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from server.fields import (
+    AtMs,
+    ChannelMode,
+    Channels,
+    Encoding,
+    EndMs,
+    Finals,
+    ModelId,
+    RequestId,
+    Revision,
+    SampleRate,
+    SessionId,
+    Speaker,
+    StartMs,
+    StreamId,
+    StreamIds,
+    Timestamp,
+    UtteranceId,
+)
 
 SERVER_NAME = "Thai ASR Real-time Server"
 VERSION = "1.0.0"
@@ -24,89 +45,125 @@ class Event(Struct, frozen=True, tag_field="type", kw_only=True):
 class Limits(Struct, frozen=True, kw_only=True):
     """What a client may send, announced in `connected`."""
 
-    max_audio_message_bytes: int
-    max_control_message_bytes: int
-    max_utterance_s: float
-    inbox_audio_s: float
+    max_audio_message_bytes: Annotated[int, Meta(description="longest message of the audio port")]
+    max_control_message_bytes: Annotated[int, Meta(description="longest of the control port")]
+    max_utterance_s: Annotated[float, Meta(description="longer utterances are split")]
+    inbox_audio_s: Annotated[float, Meta(description="audio taken ahead of decoding")]
 
 
 class Connected(Event, frozen=True, kw_only=True, tag="connected"):
     """First event of a control connection (of an audio connection with `?events=all`)."""
 
-    server: str = SERVER_NAME
-    version: str = VERSION
-    current_model: str
-    session_id: str
-    audio_port: int
-    control_port: int
-    role: str
-    limits: Limits
-    sample_rate: int
-    chunk_size: int
-    channels: int
-    audio_format: str
-    finals: str = "single"
-    stream_ids: list[str] | UnsetType = UNSET
+    server: Annotated[str, Meta(description="what answers")] = SERVER_NAME
+    version: Annotated[str, Meta(description="the server's version")] = VERSION
+    current_model: Annotated[str, Meta(description="id of the model that answers")]
+    session_id: SessionId
+    audio_port: Annotated[int, Meta(description="number of the audio port")]
+    control_port: Annotated[int, Meta(description="number of the control port")]
+    role: Annotated[str, Meta(description="speaker or viewer")]
+    limits: Annotated[Limits, Meta(description="what a client may send")]
+    sample_rate: SampleRate
+    chunk_size: Annotated[int, Meta(description="samples per message, a good size")]
+    channels: Channels
+    audio_format: Annotated[str, Meta(description="encoding expected unless configured")]
+    finals: Finals = "single"
+    stream_ids: StreamIds | UnsetType = UNSET
 
 
 class ModelLoaded(Event, frozen=True, kw_only=True, tag="model_loaded"):
     """A model answers from now on."""
 
-    model_id: str
-    status: str = "success"
-    load_s: float | UnsetType = UNSET
-    request_id: Opt = UNSET
+    model_id: ModelId
+    status: Annotated[str, Meta(description="always success")] = "success"
+    load_s: Annotated[float | UnsetType, Meta(description="seconds that loading took")] = UNSET
+    request_id: RequestId = UNSET
+
+
+class ModelPhase(Enum):
+    """How far a model is on its way to answering. `model_loaded` ends it, or FAILED."""
+
+    DOWNLOADING = "downloading"
+    CONVERTING = "converting"
+    LOADING = "loading"
+    MEASURING = "measuring"
+    FAILED = "failed"
+
+
+class ModelProgress(Event, frozen=True, kw_only=True, tag="model_progress"):
+    """A model is on its way to answering: said when a phase begins, and while it lasts.
+
+    `message` says why it failed. `model_loaded` follows where it did not.
+    """
+
+    model_id: ModelId
+    phase: Annotated[ModelPhase, Meta(description="what goes on")]
+    done_bytes: Annotated[int | UnsetType, Meta(description="fetched or converted so far")] = UNSET
+    total_bytes: Annotated[int | UnsetType, Meta(description="both done and to be done")] = UNSET
+    bytes_per_s: Annotated[float | UnsetType, Meta(description="at present")] = UNSET
+    left_s: Annotated[float | UnsetType, Meta(description="seconds it may still take")] = UNSET
+    message: Annotated[Opt, Meta(description="why it failed")] = UNSET
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """A published error rate in per cent. Those of different test sets cannot be compared."""
+
+    metric: Annotated[str, Meta(description="CER, or WER and by which word segmentation")]
+    value: Annotated[float, Meta(description="per cent")]
+    test_set: Annotated[str, Meta(description="what it was measured on")]
+    source: Annotated[str, Meta(description="who published it")]
 
 
 class ModelInfo(Struct, frozen=True, kw_only=True):
     """One model in `available_models`."""
 
-    id: str
-    name: str
-    type: str = "faster_whisper"
-    language: str
-    description: str
-    performance_tier: str
-    recommended: bool
-    repo: str
-    licence: str
-    state: str
-    on_disk: bool
-    current: bool
-    vram_mb: int | UnsetType = UNSET
+    id: Annotated[str, Meta(description="what `load_model` takes")]
+    name: Annotated[str, Meta(description="for people")]
+    type: Annotated[str, Meta(description="the kind of engine")] = "faster_whisper"
+    language: Annotated[str, Meta(description="language code, such as th")]
+    description: Annotated[str, Meta(description="for people")]
+    performance_tier: Annotated[str, Meta(description="fast, balanced, accurate, basic, custom")]
+    recommended: Annotated[bool, Meta(description="one of the first to try")]
+    repo: Annotated[str, Meta(description="its repository on Hugging Face")]
+    licence: Annotated[str, Meta(description="licence of the weights")]
+    state: Annotated[str, Meta(description="remote, on_disk, loading or ready")]
+    on_disk: Annotated[bool, Meta(description="needs no download")]
+    current: Annotated[bool, Meta(description="it answers now")]
+    vram_mb: Annotated[int | UnsetType, Meta(description="GPU memory, estimated")] = UNSET
+    size_mb: Annotated[int | UnsetType, Meta(description="its files, 10^6 bytes")] = UNSET
+    scores: Annotated[list[Score] | UnsetType, Meta(description="published error rates")] = UNSET
 
 
 class AvailableModels(Event, frozen=True, kw_only=True, tag="available_models"):
     """The catalogue."""
 
-    models: list[ModelInfo]
-    request_id: Opt = UNSET
+    models: Annotated[list[ModelInfo], Meta(description="in the catalogue's order")]
+    request_id: RequestId = UNSET
 
 
 class RecordingStateEvent(Event, frozen=True, kw_only=True, tag="recording_state"):
     """The session's recording state: idle, recording or flushing."""
 
-    state: str
-    session_id: str
-    reason: Opt = UNSET
-    request_id: Opt = UNSET
+    state: Annotated[str, Meta(description="idle, recording or flushing")]
+    session_id: SessionId
+    reason: Annotated[Opt, Meta(description="what changed it")] = UNSET
+    request_id: RequestId = UNSET
 
 
 class RealtimeTranscription(Event, frozen=True, kw_only=True, tag="realtime_transcription"):
     """A partial. `text` starts with `stable_text`, which only grows within an utterance."""
 
-    text: str
-    timestamp: str
-    is_final: bool = False
-    session_id: str
-    stream_id: str
-    speaker: Opt = UNSET
-    utterance_id: int
-    revision: int
-    stable_text: str
-    start_ms: int
-    end_ms: int
-    model_id: str
+    text: Annotated[str, Meta(description="what is understood so far")]
+    timestamp: Timestamp
+    is_final: Annotated[bool, Meta(description="always false")] = False
+    session_id: SessionId
+    stream_id: StreamId
+    speaker: Speaker = UNSET
+    utterance_id: UtteranceId
+    revision: Revision
+    stable_text: Annotated[str, Meta(description="will not change any more")]
+    start_ms: StartMs
+    end_ms: EndMs
+    model_id: ModelId
 
 
 class FinalTranscription(Event, frozen=True, kw_only=True, tag="final_transcription"):
@@ -117,66 +174,66 @@ class FinalTranscription(Event, frozen=True, kw_only=True, tag="final_transcript
     with `provisional` false when that decode found no speech and nothing else had been shown.
     """
 
-    text: str
-    duration: float
-    processing_time: float
-    speed_ratio: float
-    model: str
-    timestamp: str
-    is_final: bool = True
-    model_id: str
-    session_id: str
-    stream_id: str
-    speaker: Opt = UNSET
-    utterance_id: int
-    revision: int
-    start_ms: int
-    end_ms: int
-    confidence: float
-    end_reason: str
-    reason: Opt = UNSET
-    provisional: bool | UnsetType = UNSET
+    text: Annotated[str, Meta(description="what was said")]
+    duration: Annotated[float, Meta(description="seconds of audio")]
+    processing_time: Annotated[float, Meta(description="seconds of its decode")]
+    speed_ratio: Annotated[float, Meta(description="the first divided by the second")]
+    model: Annotated[str, Meta(description="the model's repository")]
+    timestamp: Timestamp
+    is_final: Annotated[bool, Meta(description="always true")] = True
+    model_id: ModelId
+    session_id: SessionId
+    stream_id: StreamId
+    speaker: Speaker = UNSET
+    utterance_id: UtteranceId
+    revision: Revision
+    start_ms: StartMs
+    end_ms: EndMs
+    confidence: Annotated[float, Meta(description="mean token probability, 0 to 1")]
+    end_reason: Annotated[str, Meta(description="silence, split or flush")]
+    reason: Annotated[Opt, Meta(description="why there is no text")] = UNSET
+    provisional: Annotated[bool | UnsetType, Meta(description="revised finals only")] = UNSET
 
 
 class SpeechStartedEvent(Event, frozen=True, kw_only=True, tag="speech_started"):
     """Someone began to speak (opt-in)."""
 
-    session_id: str
-    stream_id: str
-    utterance_id: int
-    at_ms: int
+    session_id: SessionId
+    stream_id: StreamId
+    utterance_id: UtteranceId
+    at_ms: AtMs
 
 
 class SpeechEndedEvent(Event, frozen=True, kw_only=True, tag="speech_ended"):
     """An utterance ended (opt-in). Its final follows, unless nobody spoke after all."""
 
-    session_id: str
-    stream_id: str
-    utterance_id: int
-    at_ms: int
-    reason: str
+    session_id: SessionId
+    stream_id: StreamId
+    utterance_id: UtteranceId
+    at_ms: AtMs
+    reason: Annotated[str, Meta(description="silence, split or flush")]
 
 
 class AudioConfigured(Event, frozen=True, kw_only=True, tag="audio_configured"):
     """The answer to `audio_config`."""
 
-    encoding: str
-    sample_rate: int
-    channels: int
-    channel_mode: str
-    stream_ids: list[str]
-    finals: str = "single"
-    request_id: Opt = UNSET
+    encoding: Encoding
+    sample_rate: SampleRate
+    channels: Channels
+    channel_mode: ChannelMode
+    stream_ids: StreamIds
+    finals: Finals = "single"
+    request_id: RequestId = UNSET
 
 
 class AudioEndAck(Event, frozen=True, kw_only=True, tag="audio_end_ack"):
     """Every final of the audio before `audio_end` has been sent."""
 
-    session_id: str
-    stream_ids: list[str]
-    received_ms: int
-    status: str = "success"
-    request_id: Opt = UNSET
+    session_id: SessionId
+    stream_ids: StreamIds
+    received_ms: Annotated[int, Meta(description="audio received on the stream's clock")]
+    status: Annotated[str, Meta(description="success or already_idle")] = "success"
+    request_id: RequestId = UNSET
 
 
 class MeasuredCosts(Struct, frozen=True, kw_only=True):
@@ -185,85 +242,88 @@ class MeasuredCosts(Struct, frozen=True, kw_only=True):
     What could change nothing was not tried, and is left out.
     """
 
-    partial_s: float
-    accurate_s: float | UnsetType = UNSET
-    batch_s: float | UnsetType = UNSET
+    partial_s: Annotated[float, Meta(description="a partial or quick final")]
+    accurate_s: Annotated[float | UnsetType, Meta(description="beam 5, wide context")] = UNSET
+    batch_s: Annotated[float | UnsetType, Meta(description="a whole batch")] = UNSET
 
 
 class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
     """What the server is, does and has. `profile` is the one in force."""
 
-    current_model: str
-    device: str
-    compute_type: str
-    profile: str
-    profile_setting: str
-    partial_interval_ms: int
-    workers: int
-    batch_size: int
-    ready: bool
-    uptime_s: float
-    sessions: int
-    streams: int
-    clients: int
-    recording_state: str
-    waiting_partials: int
-    waiting_finals: int
-    waiting_audio_s: float
-    notices: list[str]
-    measured: MeasuredCosts | UnsetType = UNSET
-    request_id: Opt = UNSET
+    current_model: Annotated[str, Meta(description="id of the model that answers")]
+    device: Annotated[str, Meta(description="cpu or cuda")]
+    compute_type: Annotated[str, Meta(description="number format of the decoding")]
+    profile: Annotated[str, Meta(description="fast, balanced or accurate")]
+    profile_setting: Annotated[str, Meta(description="as set; auto is by measurement")]
+    partial_interval_ms: Annotated[int, Meta(description="audio between partials")]
+    workers: Annotated[int, Meta(description="decodes that run at once")]
+    batch_size: Annotated[int, Meta(description="most utterances in one decode")]
+    ready: Annotated[bool, Meta(description="a model answers")]
+    uptime_s: Annotated[float, Meta(description="seconds since start")]
+    sessions: Annotated[int, Meta(description="sessions somebody is in")]
+    streams: Annotated[int, Meta(description="audio connections that may send")]
+    clients: Annotated[int, Meta(description="connections of both ports")]
+    recording_state: Annotated[str, Meta(description="that of the asker's session")]
+    waiting_partials: Annotated[int, Meta(description="not yet decoded")]
+    waiting_finals: Annotated[int, Meta(description="not yet decoded")]
+    waiting_audio_s: Annotated[float, Meta(description="audio in the finals that wait")]
+    notices: Annotated[list[str], Meta(description="what a person should know")]
+    load: Annotated[float, Meta(description="busy share of the workers' last 10 s, 0 to 1")]
+    version: Annotated[str, Meta(description="the server's version")] = VERSION
+    final_latency_ms: Annotated[int | UnsetType, Meta(description="last sample to final")] = UNSET
+    measured: Annotated[MeasuredCosts | UnsetType, Meta(description="decode times here")] = UNSET
+    request_id: RequestId = UNSET
 
 
 class ConfigEvent(Event, frozen=True, kw_only=True, tag="config"):
     """The settings in force in this session, and which of them are live."""
 
-    settings: dict[str, JsonScalar]
-    live: list[str]
-    request_id: Opt = UNSET
+    settings: Annotated[dict[str, JsonScalar], Meta(description="values by name")]
+    live: Annotated[list[str], Meta(description="names that need no restart")]
+    request_id: RequestId = UNSET
 
 
 class ConfigUpdated(Event, frozen=True, kw_only=True, tag="config_updated"):
     """Settings that changed."""
 
-    settings: dict[str, JsonScalar]
-    request_id: Opt = UNSET
+    settings: Annotated[dict[str, JsonScalar], Meta(description="new values by name")]
+    request_id: RequestId = UNSET
 
 
 class Statistics(Event, frozen=True, kw_only=True, tag="statistics"):
     """Counters since start."""
 
-    counters: dict[str, float]
-    request_id: Opt = UNSET
+    counters: Annotated[dict[str, float], Meta(description="by name, which ends in its unit")]
+    request_id: RequestId = UNSET
 
 
 class Pong(Event, frozen=True, kw_only=True, tag="pong"):
     """The answer to a ping."""
 
-    timestamp: str
-    request_id: Opt = UNSET
+    timestamp: Timestamp
+    request_id: RequestId = UNSET
 
 
 class Notice(Event, frozen=True, kw_only=True, tag="notice"):
     """Something a person should know; nothing failed. `level` is info or warning."""
 
-    level: str
-    code: str
-    message: str
-    session_id: Opt = UNSET
-    stream_id: Opt = UNSET
+    level: Annotated[str, Meta(description="info or warning")]
+    code: Annotated[str, Meta(description="stable, for programs")]
+    message: Annotated[str, Meta(description="for people")]
+    session_id: SessionId | UnsetType = UNSET
+    stream_id: StreamId | UnsetType = UNSET
 
 
 class ErrorEvent(Event, frozen=True, kw_only=True, tag="error"):
     """A request or an utterance failed. `fatal` says that the connection closes."""
 
-    code: str
-    message: str
-    fatal: bool = False
-    session_id: Opt = UNSET
-    stream_id: Opt = UNSET
-    utterance_id: int | UnsetType = UNSET
-    request_id: Opt = UNSET
+    code: Annotated[str, Meta(description="stable, for programs")]
+    message: Annotated[str, Meta(description="for people: what happened, what to do")]
+    fatal: Annotated[bool, Meta(description="the connection closes")] = False
+    session_id: SessionId | UnsetType = UNSET
+    stream_id: StreamId | UnsetType = UNSET
+    utterance_id: UtteranceId | UnsetType = UNSET
+    request_id: RequestId = UNSET
 
 
 class ServerShutdown(Event, frozen=True, kw_only=True, tag="server_shutdown"):
@@ -272,7 +332,7 @@ class ServerShutdown(Event, frozen=True, kw_only=True, tag="server_shutdown"):
     Then the connection closes with 1001.
     """
 
-    grace_s: float
+    grace_s: Annotated[float, Meta(description="longest wait for finals under way")]
 
 
 def optional(text: str | None) -> Opt:

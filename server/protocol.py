@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from server.fields import (
+    ChannelMode,
+    Channels,
+    Encoding,
+    SampleRate,
+)
 from server.messages import Event, JsonScalar
 
 
@@ -29,13 +35,13 @@ class ProtocolError(Exception):
 class Request(Struct, frozen=True, tag_field="type", kw_only=True):
     """Any request; `request_id` is echoed in the answer."""
 
-    request_id: str | None = None
+    request_id: Annotated[str | None, Meta(description="echoed in the answer")] = None
 
 
 class LoadModel(Request, frozen=True, kw_only=True, tag="load_model"):
     """Make a catalogue model the one that answers."""
 
-    model_id: str
+    model_id: Annotated[str, Meta(description="its id in the catalogue")]
 
 
 class GetModels(Request, frozen=True, kw_only=True, tag="get_models"):
@@ -61,7 +67,7 @@ class GetConfig(Request, frozen=True, kw_only=True, tag="get_config"):
 class UpdateConfig(Request, frozen=True, kw_only=True, tag="update_config"):
     """Change live settings. All are applied or none."""
 
-    settings: dict[str, JsonScalar]
+    settings: Annotated[dict[str, JsonScalar], Meta(description="new values by name")]
 
 
 class GetStatistics(Request, frozen=True, kw_only=True, tag="get_statistics"):
@@ -75,7 +81,7 @@ class Ping(Request, frozen=True, kw_only=True, tag="ping"):
 class AudioChunk(Request, frozen=True, kw_only=True, tag="audio_chunk"):
     """Base64 audio in the configured encoding."""
 
-    data: str
+    data: Annotated[str, Meta(description="standard base64 of audio")]
 
 
 class AudioEnd(Request, frozen=True, kw_only=True, tag="audio_end"):
@@ -88,11 +94,13 @@ class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
     `finals` stays as it was unless given.
     """
 
-    encoding: str = "pcm16"
-    sample_rate: int = 16_000
-    channels: int = 1
-    channel_mode: str = "mix"
-    finals: Literal["single", "revised"] | UnsetType = UNSET
+    encoding: Encoding = "pcm16"
+    sample_rate: SampleRate = 16_000
+    channels: Channels = 1
+    channel_mode: ChannelMode = "mix"
+    finals: Annotated[
+        Literal["single", "revised"] | UnsetType, Meta(description="as it was unless given")
+    ] = UNSET
 
 
 ControlRequest: TypeAlias = (

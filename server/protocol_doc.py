@@ -48,21 +48,35 @@ def events() -> tuple[type[Event], ...]:
     return tuple(value for value in found if issubclass(value, Event) and value is not Event)
 
 
+def parts() -> tuple[type[msgspec.Struct], ...]:
+    """What events hold: objects that are no messages."""
+    found = (value for value in vars(messages).values() if inspect.isclass(value))
+    return tuple(
+        value
+        for value in found
+        if issubclass(value, msgspec.Struct)
+        and value is not msgspec.Struct
+        and not issubclass(value, Event)
+    )
+
+
 def messages_markdown() -> str:
     """The reference of all messages."""
-    parts = [HEAD]
+    written = [HEAD]
     for title, structs in (
         ("Requests on the control port", control_requests()),
         ("Requests on the audio port", audio_requests()),
         ("Events", events()),
     ):
-        parts.append(f"## {title}\n")
-        parts += [_section(struct) for struct in structs]
-    return "\n".join(parts)
+        written.append(f"## {title}\n")
+        written += [_section(str(s.__struct_config__.tag), s) for s in structs]
+    written.append("## Objects in events\n")
+    written += [_section(struct.__name__, struct) for struct in parts()]
+    return "\n".join(written)
 
 
-def _section(struct: type[msgspec.Struct]) -> str:
-    lines = [f"### `{struct.__struct_config__.tag}`\n", f"{inspect.getdoc(struct)}\n"]
+def _section(name: str, struct: type[msgspec.Struct]) -> str:
+    lines = [f"### `{name}`\n", f"{inspect.getdoc(struct)}\n"]
     fields = [f for f in msgspec.structs.fields(struct) if not _is_echo(struct, f.name)]
     if fields:
         lines += ["| field | type | |", "|---|---|---|"]
@@ -76,23 +90,31 @@ def _is_echo(struct: type[msgspec.Struct], name: str) -> bool:
 
 
 def _note(field: msgspec.structs.FieldInfo) -> str:
-    if field.default is msgspec.UNSET:
-        return "optional"
+    text = str(msgspec.json.schema(field.type).get("description", ""))
     if field.required:
-        return ""
-    return f"`{json.dumps(field.default)}` unless given"
+        return text
+    if field.default is msgspec.UNSET:
+        return f"{text}; optional"
+    return f"{text}; `{json.dumps(field.default)}` unless given"
 
 
 def _type_name(kind: Any) -> str:
     schema = msgspec.json.schema(kind)
+    return _schema_name(schema, schema.get("$defs", {}))
+
+
+def _schema_name(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "enum" in schema:
         return " or ".join(f"`{json.dumps(value)}`" for value in schema["enum"])
     if "anyOf" in schema:
-        names = [s.get("type", "object") for s in schema["anyOf"]]
-        return " or ".join(names)
+        return " or ".join(_schema_name(each, definitions) for each in schema["anyOf"])
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        if "enum" in definitions[name]:
+            return _schema_name(definitions[name], definitions)
+        return f"[{name}](#{name.lower()})"
     if schema.get("type") == "array":
-        inner = schema.get("items", {})
-        return f"array of {inner.get('type', 'object')}"
+        return f"array of {_schema_name(schema.get('items', {}), definitions)}"
     return str(schema.get("type", "object"))
 
 

@@ -16,6 +16,7 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
     current = context.models.current
     pace = context.models.current_pace
     waiting = context.scheduler.stats()
+    latency_ms = context.final_latencies.median_ms()
     sessions = context.registry.sessions
     return ServerStatus(
         current_model=current.id if current else "",
@@ -36,6 +37,8 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
         waiting_finals=waiting.waiting_finals,
         waiting_audio_s=round(waiting.waiting_audio_s, 2),
         notices=notices(context),
+        load=round(waiting.load, 2),
+        final_latency_ms=UNSET if latency_ms is None else latency_ms,
         measured=_measured(pace),
         request_id=optional(request_id),
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
+from asr.effects import FinalText
 from asr.types import DecodeResult
 from server.context import Context
 from server.messages import ErrorEvent, FinalTranscription, Notice, optional
@@ -29,7 +30,8 @@ CHANNEL_SPEAKERS = ("agent", "customer")
 class Voice:
     """Tells the session what the actor finds, and the sender what is wrong with its audio.
 
-    `streams` gives the number of streams of the format in force.
+    `streams` gives the number of streams of the format in force, `received_s` when the audio of a
+    stream had been received up to a sample.
     """
 
     def __init__(
@@ -38,13 +40,16 @@ class Voice:
         session: Session,
         peer: Peer,
         speaker: str | None,
+        *,
         streams: Callable[[], int],
+        received_s: Callable[[int, int], float],
     ) -> None:
         self._context = context
         self._session = session
         self._peer = peer
         self._speaker = speaker
         self._streams = streams
+        self._received_s = received_s
         self._slow_told = False
         self._late_told = False
         self._overload_told_s = -math.inf
@@ -66,6 +71,9 @@ class Voice:
             self._count_final(event)
         self._context.statistics.add(f"events_{event.__struct_config__.tag}")
         self._session.broadcast(event)
+        if isinstance(news, FinalText) and not news.silent:
+            received_s = self._received_s(stream_index, news.end_sample)
+            self._context.final_latencies.add(self._context.clock() - received_s)
 
     def on_problem(self, code: str, message: str) -> None:
         """Tell the sender that its audio could not be used as sent."""

@@ -125,3 +125,91 @@ async def test_a_flood_of_loads_is_refused_and_others_hear_of_the_model_once(
         await other.until("model_loaded")
         await other.ask({"type": "ping"}, "pong")
         assert sum(event["type"] == "model_loaded" for event in other.events) == 1
+
+
+async def test_what_is_known_of_each_model_is_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "model.bin").write_bytes(bytes(2_000_000))
+
+    class OnDisk(ScriptedModels):
+        def locate(self, spec: ModelSpec) -> Path | None:
+            return folder if spec.id == "second" else super().locate(spec)
+
+    async with run_server(tmp_path, OnDisk()) as server, server.control() as control:
+        listed = await control.ask({"type": "get_models"}, "available_models")
+        models = {model["id"]: model for model in listed["models"]}
+        assert models["second"]["size_mb"] == 2
+        assert models["far"]["size_mb"] == 700
+        assert "size_mb" not in models["broken"]
+        assert models["far"]["scores"] == [
+            {"metric": "CER", "value": 9.5, "test_set": "FLEURS", "source": "a paper"}
+        ]
+        assert "scores" not in models["second"]
+
+
+async def test_every_control_connection_hears_how_far_a_load_is(tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def make(spec: ModelSpec) -> Engine:
+        if spec.id == "second":
+            assert gate.wait(20)
+        return ScriptedEngine(spec.id)
+
+    async with (
+        run_server(tmp_path, ScriptedModels(make)) as server,
+        server.control() as asker,
+        server.control("?session=other") as other,
+        server.audio() as audio,
+    ):
+        await other.until("connected")
+        await asker.send({"type": "load_model", "model_id": "second"})
+        begun = await other.until("model_progress")
+        assert begun == {"type": "model_progress", "model_id": "second", "phase": "loading"}
+        async with server.control() as late:
+            listed = await late.ask({"type": "get_models"}, "available_models")
+            states = {model["id"]: model["state"] for model in listed["models"]}
+            assert (states["scripted"], states["second"]) == ("ready", "loading")
+            gate.set()
+            await late.until("model_loaded")
+        for client in (asker, other):
+            await client.until("model_loaded")
+            told = [e["phase"] for e in client.events if e["type"] == "model_progress"]
+            assert told == ["loading", "measuring"]
+            assert client.events[-2]["type"] == "model_progress"
+        await audio.ask({"type": "ping"}, "pong")
+        assert "model_progress" not in {event["type"] for event in audio.events}
+
+
+async def test_a_load_that_fails_is_told_to_all_and_answered_to_the_asker(tmp_path: Path) -> None:
+    async with (
+        run_server(tmp_path) as server,
+        server.control() as asker,
+        server.control("?session=other") as other,
+    ):
+        await other.until("connected")
+        error = await asker.ask({"type": "load_model", "model_id": "broken"}, "error")
+        for client in (asker, other):
+            if client is other:
+                await client.until("model_progress", lambda event: event["phase"] == "failed")
+            told = [e for e in client.events if e["type"] == "model_progress"]
+            assert [event["phase"] for event in told] == ["loading", "failed"]
+            assert told[-1]["message"] == error["message"]
+        await other.ask({"type": "ping"}, "pong")
+        assert "error" not in {event["type"] for event in other.events}
+
+
+async def test_status_says_how_late_finals_are_and_which_version_answers(tmp_path: Path) -> None:
+    async with (
+        run_server(tmp_path) as server,
+        server.control() as control,
+        server.audio() as audio,
+    ):
+        before = await control.ask({"type": "get_status"}, "server_status")
+        assert "final_latency_ms" not in before
+        assert before["version"] == control.events[0]["version"]
+        await audio.send(pcm16(utterances(1.0)))
+        await audio.until("final_transcription")
+        after = await control.ask({"type": "get_status"}, "server_status")
+        assert 0 <= after["final_latency_ms"] < 60_000
+        assert 0.0 <= after["load"] <= 1.0

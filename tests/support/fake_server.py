@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
@@ -31,9 +32,11 @@ from server.messages import (
     Limits,
     ModelInfo,
     ModelLoaded,
+    ModelProgress,
     Pong,
     RealtimeTranscription,
     RecordingStateEvent,
+    Score,
     ServerStatus,
     optional,
 )
@@ -44,7 +47,14 @@ STREAM_ID = "a1.1"
 TIMESTAMP = "2025-09-03T10:30:02.500Z"
 
 
-def model(model_id: str, *, recommended: bool = False, state: str = "remote") -> ModelInfo:
+def model(
+    model_id: str,
+    *,
+    recommended: bool = False,
+    state: str = "remote",
+    size_mb: int | None = None,
+    scores: Sequence[Score] = (),
+) -> ModelInfo:
     """A catalogue entry."""
     return ModelInfo(
         id=model_id,
@@ -58,6 +68,8 @@ def model(model_id: str, *, recommended: bool = False, state: str = "remote") ->
         state=state,
         on_disk=state != "remote",
         current=False,
+        size_mb=UNSET if size_mb is None else size_mb,
+        scores=list(scores) or UNSET,
     )
 
 
@@ -121,7 +133,11 @@ class FakeServer:
         self.current_model = "whisper-base"
         self.load_errors: dict[str, ErrorEvent] = {}
         """What `load_model` answers instead, by model id."""
+        self.load_phases: list[ModelProgress] = []
+        """Said to every control connection before `load_model` is answered."""
         self.notices: list[str] = []
+        self.load = 0.0
+        self.final_latency_ms: int | UnsetType = UNSET
         self.before_ack: list[Event] = []
         """Said to the session when `audio_end` comes, before its acknowledgement."""
         self.acknowledges = asyncio.Event()
@@ -275,6 +291,7 @@ class FakeServer:
 
     async def _load(self, socket: ServerConnection, request: protocol.LoadModel) -> None:
         request_id = optional(request.request_id)
+        self.say_on(Port.CONTROL, *self.load_phases)
         error = self.load_errors.get(request.model_id)
         if error is not None:
             await self._send(socket, replace(error, request_id=request_id))
@@ -331,6 +348,8 @@ class FakeServer:
             waiting_finals=0,
             waiting_audio_s=0.0,
             notices=self.notices,
+            load=self.load,
+            final_latency_ms=self.final_latency_ms,
             request_id=optional(request.request_id),
         )
 

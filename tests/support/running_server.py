@@ -25,7 +25,12 @@ MODELS_YAML = """\
 - {id: scripted, name: Scripted, repo: test/scripted, format: ct2, embedded: true}
 - {id: second, name: Second, repo: test/second, format: ct2}
 - {id: broken, name: Broken, repo: test/broken, format: ct2}
-- {id: far, name: Far, repo: test/far, format: ct2}
+- id: far
+  name: Far
+  repo: test/far
+  format: ct2
+  size_mb: 700
+  scores: [{metric: CER, value: 9.5, test_set: FLEURS, source: a paper}]
 """
 
 

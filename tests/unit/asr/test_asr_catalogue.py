@@ -38,6 +38,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
   language: en
   licence: mit
   vram_mb: 900
+  size_mb: 450
   embedded: false
   path: models/mine
   context_margin_ms: 2000
@@ -59,6 +60,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         language="en",
         licence="mit",
         vram_mb=900,
+        size_mb=450,
         path=str(tmp_path / "models" / "mine"),
         context_margin_ms=2000,
         wide_margin_ms=4000,
@@ -68,9 +70,9 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
 
 def test_empty_optional_values_are_none(tmp_path: Path) -> None:
-    text = FOUR_LINES + "  revision:\n  vram_mb: null\n  path: ~\n"
+    text = FOUR_LINES + "  revision:\n  vram_mb: null\n  size_mb:\n  path: ~\n"
     spec = load_catalogue(write(tmp_path, text))["mine"]
-    assert (spec.revision, spec.vram_mb, spec.path) == (None, None, None)
+    assert (spec.revision, spec.vram_mb, spec.size_mb, spec.path) == (None, None, None, None)
 
 
 def test_an_absolute_path_stays(tmp_path: Path) -> None:
@@ -104,6 +106,7 @@ def test_an_absolute_path_stays(tmp_path: Path) -> None:
         (FOUR_LINES + "  recommended: 1\n", 5, "expected true or false, got int '1'"),
         (FOUR_LINES + "  language: Thai\n", 5, "a language code such as th"),
         (FOUR_LINES + "  vram_mb: -1\n", 5, "from 1 to 1000000, got -1"),
+        (FOUR_LINES + "  size_mb: 0\n", 5, "from 1 to 1000000, got 0"),
         (FOUR_LINES + "  vram_mb: 1.5\n", 5, "expected a whole number, got float '1.5'"),
         (FOUR_LINES + "  revision: 1234567\n", 5, "in quotes if it looks like a number"),
         (FOUR_LINES + "  context_margin_ms: 30001\n", 5, "from 0 to 30000"),

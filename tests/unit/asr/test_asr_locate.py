@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asr.engine import EngineError
-from asr.locate import check_model_dir, find_model
+from asr.locate import check_model_dir, find_model, sizes_mb
 from asr.types import ModelFormat, ModelSpec
 
 SPEC = ModelSpec("m", "M", "", "owner/name", ModelFormat.CT2, "fast")
@@ -91,3 +91,12 @@ def test_an_incomplete_folder_is_refused_and_says_what_it_lacks(
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"lacks model\.bin"):
         check_model_dir(tmp_path / "nowhere")
+
+
+def test_sizes_are_those_of_the_files_in_millions_of_bytes(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "m", *CT2_FILES)
+    (folder / "model.bin").write_bytes(bytes(2_600_000))
+    folders = {"m": folder, "unreadable": tmp_path / "nowhere", "absent": None}
+    specs = [replace(SPEC, id=name) for name in folders]
+    sizes = sizes_mb(specs, lambda spec: folders[spec.id])
+    assert sizes == {"m": 3, "unreadable": None}

@@ -10,6 +10,7 @@ import pytest
 
 from asr.calibration import DecodeCosts, Pace, PaceWishes, choose
 from asr.engine import Engine, EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
+from asr.load_machine import LoadPhase, LoadProgress
 from asr.models import ModelError, ModelManager
 from asr.types import DecodeRequest, Hypothesis, ModelFormat, ModelSpec, ModelState
 
@@ -67,6 +68,7 @@ class Bench:
         self.paced: list[tuple[str, int]] = []
         """Model and how much it had decoded before."""
         self.broken: set[str] = set()
+        self.progress: list[LoadProgress] = []
         self.manager = ModelManager(
             catalogue={name: spec(name) for name in ("a", "b", "c", "gone")},
             engine_factory=self.make,
@@ -74,6 +76,7 @@ class Bench:
             locate=lambda wanted: None if wanted.id == "gone" else Path("x"),
             host=self.host,
             clock=iter_clock(),
+            on_progress=self.progress.append,
         )
 
     def make(self, wanted: ModelSpec) -> Engine:
@@ -203,7 +206,7 @@ async def test_listing_says_where_each_model_stands() -> None:
     bench.gate.clear()
     loading = asyncio.create_task(bench.manager.load("b"))
     await asyncio.sleep(0)
-    states = {listing.spec.id: listing.state for listing in bench.manager.listing()}
+    states = {listing.spec.id: listing.state for listing in await bench.manager.listing()}
     assert states == {
         "a": ModelState.READY,
         "b": ModelState.LOADING,
@@ -271,12 +274,65 @@ async def test_a_model_that_does_not_unload_is_reported_and_can_be_loaded_again(
 async def test_the_embedded_model_is_on_disk_without_a_look() -> None:
     bench = Bench()
     manager = ModelManager(
-        catalogue={"base": replace(spec("base"), embedded=True)},
+        catalogue={"base": replace(spec("base"), embedded=True, size_mb=150)},
         engine_factory=bench.make,
         pacer=bench.pace,
         locate=unwanted,
         host=bench.host,
         clock=iter_clock(),
+        on_progress=bench.progress.append,
     )
-    assert [listing.state for listing in manager.listing()] == [ModelState.ON_DISK]
+    (listed,) = await manager.listing()
+    assert (listed.state, listed.size_mb) == (ModelState.ON_DISK, 150)
     await manager.close()
+
+
+async def test_a_listing_does_not_hold_up_the_loop() -> None:
+    bench, goes_on = Bench(), threading.Event()
+
+    def slow(_: ModelSpec) -> Path | None:
+        assert goes_on.wait(10)
+        return None
+
+    manager = ModelManager(
+        catalogue={"a": spec("a")},
+        engine_factory=bench.make,
+        pacer=bench.pace,
+        locate=slow,
+        host=bench.host,
+        clock=iter_clock(),
+        on_progress=bench.progress.append,
+    )
+    listing = asyncio.create_task(manager.listing())
+    await asyncio.sleep(0)
+    goes_on.set()  # not reached in time if the look-up ran on the loop
+    (listed,) = await listing
+    assert listed.state is ModelState.REMOTE
+    await manager.close()
+
+
+async def test_a_load_tells_its_phases_and_one_that_fails_why() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    await bench.manager.load("a")
+    bench.broken.add("b")
+    with pytest.raises(ModelError) as refused:
+        await bench.manager.load("b")
+    assert bench.progress == [
+        LoadProgress("a", LoadPhase.LOADING),
+        LoadProgress("a", LoadPhase.MEASURING),
+        LoadProgress("b", LoadPhase.LOADING),
+        LoadProgress("b", LoadPhase.FAILED, refused.value.message),
+    ]
+    await bench.manager.close()
+
+
+async def test_a_superseded_wish_has_no_phases() -> None:
+    bench = Bench()
+    bench.gate.clear()
+    loads = [asyncio.create_task(bench.manager.load(name)) for name in "abc"]
+    await asyncio.sleep(0)
+    bench.gate.set()
+    await asyncio.gather(*loads, return_exceptions=True)
+    assert [progress.model_id for progress in bench.progress] == ["a", "a", "c", "c"]
+    await bench.manager.close()

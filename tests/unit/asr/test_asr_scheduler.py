@@ -67,6 +67,20 @@ async def test_stats_count_what_waits() -> None:
         await b.collect(4)
 
 
+async def test_stats_say_how_busy_the_workers_are() -> None:
+    async with bench(workers=2) as b:
+        b.clock.now_s = 100.0
+        await b.hold_worker()
+        b.clock.now_s = 105.0
+        assert b.scheduler.stats().load == 0.25
+        b.gate.set()
+        await b.collect(1)
+        b.clock.now_s = 108.0
+        assert b.scheduler.stats().load == 0.25
+        b.clock.now_s = 115.0
+        assert b.scheduler.stats().load == 0.0
+
+
 async def test_several_workers_run_at_once() -> None:
     async with bench(workers=2) as b:
         await b.hold_worker("a")

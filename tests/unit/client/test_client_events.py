@@ -16,7 +16,7 @@ def test_what_the_server_encodes_is_parsed_back(event: Event) -> None:
 
 
 def test_events_of_a_newer_server_are_skipped() -> None:
-    assert parse_event('{"type": "model_progress", "fraction": 0.5}') is None
+    assert parse_event('{"type": "weather_report", "fraction": 0.5}') is None
 
 
 @pytest.mark.parametrize("message", ["{", "[]", '{"type": 1}', '{"type": "pong"}', b"\xff"])

@@ -48,6 +48,9 @@ def test_the_policy_allows_just_the_pages_own_script_and_style(tmp_path: Path) -
         "data:",
     ]
     assert policy["style-src"] == [source("\np { color: red }\n"), source("p { color: black }")]
+    assert policy["connect-src"] == ["'self'", "ws:", "wss:"]
+    assert policy["img-src"] == ["data:"]
+    assert policy["media-src"] == ["blob:"]
     assert policy["frame-ancestors"] == ["'none'"]
     assert not any("unsafe" in value for values in policy.values() for value in values)
 
@@ -118,6 +121,18 @@ async def test_a_handshake_that_cannot_be_honoured(
 @pytest.mark.parametrize("path", ["/", "/index.html", "/?session=a"])
 async def test_the_page_is_on_the_control_port(path: str) -> None:
     assert await answer(path) == (200, "<html>")
+
+
+@pytest.mark.asyncio
+async def test_the_page_may_use_microphone_and_screen_and_is_shut_off_from_others() -> None:
+    door = HttpDoor(
+        Port.CONTROL, Page(b"<html>", "default-src 'none'"), lambda: True, lambda: False
+    )
+    response = await door.process_request(FakeConnection(), Request("/", Headers()))  # type: ignore[arg-type]
+    assert response is not None
+    assert response.headers["Permissions-Policy"] == "microphone=(self), display-capture=(self)"
+    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert response.headers["Content-Security-Policy"] == "default-src 'none'"
 
 
 @pytest.mark.asyncio

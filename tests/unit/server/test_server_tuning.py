@@ -52,6 +52,7 @@ def manager() -> ModelManager:
         locate=lambda _: Path("unused"),
         host=Host(),
         clock=time.monotonic,
+        on_progress=lambda _: None,
     )
 
 
