@@ -89,9 +89,9 @@ def install(venv: Path, requirements: Sequence[Path]) -> None:
     for path in requirements:
         command += ["-r", str(path)]
     log = venv / LOG
-    progress = Progress(sys.stdout)
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with (
+        Progress(sys.stdout) as progress,
         log.open("w", encoding="utf-8") as file,
         subprocess.Popen(
             command,
@@ -107,7 +107,6 @@ def install(venv: Path, requirements: Sequence[Path]) -> None:
             file.write(line)
             tail.append(line)
             progress.heard(line)
-    progress.end()
     if pip.returncode:
         print("".join(tail).rstrip(), file=sys.stderr, flush=True)
         raise PrepareError(
@@ -115,6 +114,9 @@ def install(venv: Path, requirements: Sequence[Path]) -> None:
             f"connection and start again; to begin afresh, delete the folder {venv}"
         )
     say("Installed.")
+
+
+MB_OF = {"bytes": 1e-6, "kB": 0.001, "MB": 1.0, "GB": 1000.0}
 
 
 class Progress:
@@ -127,26 +129,33 @@ class Progress:
         self._shown = ""
         self._fetched_mb = 0.0
 
-    def heard(self, line: str) -> None:
-        """One line of pip's output."""
-        words = line.split()
-        if not words:
-            return
-        if words[0] in ("Collecting", "Downloading", "Using", "Requirement"):
-            size = re.search(r"\(([\d.]+) (k|M|G)B\)", line) if words[0] == "Downloading" else None
-            what = ""
-            if size:
-                self._fetched_mb += float(size[1]) * {"k": 0.001, "M": 1.0, "G": 1000.0}[size[2]]
-                what = f" {words[1].rpartition('/')[2].split('-')[0]}{size[0]}"
-            self._show("Downloading", f"{what}, {self._fetched_mb:.0f} MB so far")
-        elif line.startswith("Installing collected packages:"):
-            self._show("Unpacking", f" {len(words) - 3} packages")
+    def __enter__(self) -> Progress:
+        return self
 
-    def end(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the line, for what comes next."""
         if self._live and self._shown:
             self._out.write("\n")
             self._out.flush()
+
+    def heard(self, line: str) -> None:
+        """One line of pip's output."""
+        words = line.split()
+        if line.startswith("Installing collected packages:"):
+            self._show("Unpacking", f" {len(words) - 3} packages")
+        elif words and words[0] in ("Collecting", "Downloading"):
+            file = words[0] == "Downloading"  # else a requirement: name, versions, extras
+            name = re.split("-" if file else r"[^\w.-]", words[1].rpartition("/")[2])[0]
+            self._show("Downloading", f" {name}{self._sizes(words)}")
+
+    def _sizes(self, words: list[str]) -> str:
+        """The size of what is fetched now, and of all before it, where pip tells it."""
+        before_mb = self._fetched_mb
+        size = ""
+        if words[0] == "Downloading" and len(words) == 4 and words[3].rstrip(")") in MB_OF:
+            size = f" {words[2]} {words[3]}"
+            self._fetched_mb += float(words[2].lstrip("(")) * MB_OF[words[3].rstrip(")")]
+        return f"{size}, {before_mb:.0f} MB done"
 
     def _show(self, stage: str, detail: str) -> None:
         if not self._live:
@@ -176,6 +185,8 @@ def _runs(python: Path, *arguments: str) -> bool:
 
 def main(arguments: Sequence[str]) -> int:
     """Run as the module says; the exit status is 1 for a Python or an environment of no use."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     if arguments == ["--check"]:
         return 0 if is_usable() else 1
     if len(arguments) < 2:
