@@ -160,7 +160,8 @@ class Progress:
     def _show(self, stage: str, detail: str) -> None:
         if not self._live:
             if stage != self._stage:
-                say(f"  {stage} ...")
+                self._out.write(f"  {stage} ...\n")
+                self._out.flush()
         else:
             width = shutil.get_terminal_size().columns - 1
             text = f"  {stage}{detail} ..."[:width]

@@ -5,6 +5,8 @@ The .bat runs under Wine's cmd. What is Windows' own stands in test_start_window
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -101,3 +103,34 @@ def test_looking_for_a_card_never_ends_the_start(script: StartScript) -> None:
     script.add_python(script.pythons[0], StandIn(gpu=3))
     assert script.run().status == 0
     assert script.kinds()[-1] == "server"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "asked"),
+    [
+        (True, {"DISPLAY": ":0"}, "yes"),
+        (True, {"WAYLAND_DISPLAY": "wayland-0"}, "yes"),
+        (True, {"OSTYPE": "darwin24"}, "yes"),
+        (True, {"OSTYPE": "linux-gnu"}, ""),
+        (False, {"DISPLAY": ":0"}, ""),
+        (True, {"DISPLAY": ":0", "THAI_ASR_OPEN": "no"}, "no"),
+    ],
+)
+def test_the_page_opens_where_somebody_sees_it(
+    tmp_path: Path, terminal: bool, variables: dict[str, str], asked: str
+) -> None:
+    script = ShellScript.make(tmp_path, FOLDER)
+    script.add_python(script.pythons[0], GOOD)
+    ours, theirs = os.openpty()
+    subprocess.run(
+        script.command(None, ()),
+        cwd=script.folder,
+        env=script.environment() | variables,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs if terminal else subprocess.DEVNULL,
+        timeout=30,
+        check=True,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert script.calls()[-1].open == asked
