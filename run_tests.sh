@@ -44,5 +44,7 @@ check() {
 check ruff check .
 check ruff format --check .
 check mypy
-check mypy scripts/prepare_venv.py realtime_thai_asr_*.py
+check mypy scripts/*.py realtime_thai_asr_*.py
+echo "== shellcheck"
+.venv-tests/bin/shellcheck --external-sources ./*.sh scripts/*.sh .ci/run
 check pytest -rs "$@"

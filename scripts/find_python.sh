@@ -12,7 +12,8 @@ find_python() {
         fi
         version=$("$name" --version 2>&1) || version=""
         case $version in
-            "Python "*) found="$found $name is $version;" ;;  # others are shims of no Python
+            *" "*" "*) ;;  # "Python was not found ...": a shim of no Python
+            "Python "*) found="$found $name is $version;" ;;
         esac
     done
     cat >&2 <<END

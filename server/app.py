@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -23,6 +24,7 @@ from asr.types import ModelSpec
 from audio.denoise import SpectralGateDenoiser
 from audio.types import NoiseReduction
 from audio.vad import SileroModel
+from server.browser import open_page, page_url
 from server.context import Context, Ports
 from server.control import model_progress
 from server.engines import (
@@ -65,10 +67,14 @@ class App:
     """The server. `run` serves until asked to stop and returns the exit status."""
 
     def __init__(
-        self, settings: Settings, make_models: Callable[[Settings, Machine], Models] = EngineFactory
+        self,
+        settings: Settings,
+        make_models: Callable[[Settings, Machine], Models] = EngineFactory,
+        open_url: Callable[[str], bool] = webbrowser.open,
     ) -> None:
         self._settings = settings
         self._make_models = make_models
+        self._open_url = open_url
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
         self.ready = asyncio.Event()
@@ -88,6 +94,8 @@ class App:
                 return
             await listener.open()
             self._greet(context)
+            if self._settings.open:
+                open_page(page_url(self._settings.host, self.ports.control), self._open_url)
             self.ready.set()
             await self._stop.wait()
             await drain(context, listener)
@@ -232,7 +240,7 @@ class App:
         lines = (
             "",
             f"Thai ASR server ready: model {current.id} on {info.device} ({info.compute_type})",
-            f"  page     http://{host}:{context.ports.control}/",
+            f"  page     {page_url(host, context.ports.control)}",
             f"  control  ws://{host}:{context.ports.control}",
             f"  audio    ws://{host}:{context.ports.audio}",
             f"  profile  {pace.profile.value}, {chosen}: {in_words(pace, info.max_batch)}",

@@ -74,6 +74,7 @@ class Settings:
         "beyond this machine too, connections that name no session share `default`",
         flag=True,
     )
+    open: bool = _set(False, "open the page in the browser once the server is ready", flag=True)
     # model
     model: str = _set(
         "biodatlab-medium-faster", "model id of the catalogue to answer with", flag=True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from server.app import App
 from server.settings import Settings
 from tests.support.asr_server import AsrServer
 from tests.support.running_server import serving
+from tests.support.start_scripts import Wine
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,13 @@ async def asr_server() -> AsyncIterator[AsrServer]:
     settings = Settings().changed({"control_port": 0, "audio_port": 0, "model": "whisper-base"})
     async with serving(App(settings)) as server:
         yield AsrServer(server.app.ports.control, server.app.ports.audio)
+
+
+@pytest.fixture(scope="session")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
+    """A fresh Windows under Wine, or a skip that says what to install."""
+    if shutil.which("wine") is None:
+        pytest.skip("needs Wine (Debian, Ubuntu: apt install wine)")
+    made = Wine(tmp_path_factory.mktemp("wine") / "prefix")
+    yield made
+    made.stop()
