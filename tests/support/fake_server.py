@@ -15,7 +15,7 @@ from typing import Self
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 from server import protocol
@@ -51,8 +51,8 @@ class FakeServer:
     """One session on two ports. `async with FakeServer() as server`."""
 
     def __init__(self, ports: Mapping[Port, int] | None = None) -> None:
-        self.ports = ports or {}
-        """Where to listen, if anywhere in particular: where an earlier one did."""
+        self.ports = dict(ports or {})
+        """Where to listen (where an earlier one did), or a free port; then where it listens."""
         self.models = [
             model("whisper-base", state="ready"),
             model("typhoon-turbo"),
@@ -86,14 +86,13 @@ class FakeServer:
             Port.CONTROL: set(),
             Port.AUDIO: set(),
         }
-        self._servers: dict[Port, Server] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         page = Page.load(PAGE)
         for port in Port:
             door = HttpDoor(port, page, ready=lambda: True, draining=lambda: False)
-            self._servers[port] = await self._stack.enter_async_context(
+            listening = await self._stack.enter_async_context(
                 serve(
                     functools.partial(self._serve, port),
                     "127.0.0.1",
@@ -103,6 +102,7 @@ class FakeServer:
                     max_queue=4,
                 )
             )
+            self.ports[port] = listening.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -120,8 +120,7 @@ class FakeServer:
 
     def number(self, port: Port) -> int:
         """The number of a port."""
-        number: int = self._servers[port].sockets[0].getsockname()[1]
-        return number
+        return self.ports[port]
 
     @property
     def control_url(self) -> str:
