@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from typing import Self
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
-from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
 from server import protocol
@@ -25,106 +25,34 @@ from server.messages import (
     AudioConfigured,
     AudioEndAck,
     AvailableModels,
+    ConfigEvent,
+    ConfigUpdated,
     Connected,
     ErrorEvent,
     Event,
-    FinalTranscription,
     Limits,
     ModelInfo,
     ModelLoaded,
     ModelProgress,
     Pong,
-    RealtimeTranscription,
     RecordingStateEvent,
-    Score,
     ServerStatus,
     optional,
 )
 from server.peer import Port
+from tests.support.fake_events import STREAM_ID, TIMESTAMP, final, model, partial
 
 PAGE = Path(__file__).resolve().parents[2] / "realtime_thai_asr_client.html"
-STREAM_ID = "a1.1"
-TIMESTAMP = "2025-09-03T10:30:02.500Z"
 
-
-def model(
-    model_id: str,
-    *,
-    recommended: bool = False,
-    state: str = "remote",
-    size_mb: int | None = None,
-    scores: Sequence[Score] = (),
-) -> ModelInfo:
-    """A catalogue entry."""
-    return ModelInfo(
-        id=model_id,
-        name=f"Name of {model_id}",
-        language="th",
-        description="A model for Thai",
-        performance_tier="balanced",
-        recommended=recommended,
-        repo=f"somebody/{model_id}",
-        licence="MIT",
-        state=state,
-        on_disk=state != "remote",
-        current=False,
-        size_mb=UNSET if size_mb is None else size_mb,
-        scores=list(scores) or UNSET,
-    )
-
-
-def partial(
-    text: str, stable_text: str = "", *, utterance_id: int = 1, stream_id: str = STREAM_ID
-) -> RealtimeTranscription:
-    """A partial of the fake session."""
-    return RealtimeTranscription(
-        text=text,
-        timestamp=TIMESTAMP,
-        session_id="default",
-        stream_id=stream_id,
-        utterance_id=utterance_id,
-        revision=1,
-        stable_text=stable_text,
-        start_ms=0,
-        end_ms=1000,
-        model_id="whisper-base",
-    )
-
-
-def final(
-    text: str,
-    *,
-    utterance_id: int = 1,
-    stream_id: str = STREAM_ID,
-    speaker: str | None = None,
-    reason: str | None = None,
-) -> FinalTranscription:
-    """A final of the fake session, with the figures of the protocol's example."""
-    return FinalTranscription(
-        text=text,
-        duration=2.5,
-        processing_time=0.8,
-        speed_ratio=3.1,
-        model="openai/whisper-base",
-        timestamp=TIMESTAMP,
-        model_id="whisper-base",
-        session_id="default",
-        stream_id=stream_id,
-        speaker=optional(speaker),
-        utterance_id=utterance_id,
-        revision=2,
-        start_ms=0,
-        end_ms=2500,
-        confidence=0.9,
-        end_reason="flush",
-        reason=optional(reason),
-    )
+__all__ = ["PAGE", "STREAM_ID", "FakeServer", "final", "model", "partial"]
 
 
 class FakeServer:
     """One session on two ports. `async with FakeServer() as server`."""
 
-    def __init__(self) -> None:
+    def __init__(self, ports: Mapping[Port, int] | None = None) -> None:
+        self.ports = dict(ports or {})
+        """Where to listen (where an earlier one did), or a free port; then where it listens."""
         self.models = [
             model("whisper-base", state="ready"),
             model("typhoon-turbo"),
@@ -143,6 +71,12 @@ class FakeServer:
         self.acknowledges = asyncio.Event()
         """Cleared, `audio_end` waits for it."""
         self.acknowledges.set()
+        self.settings: dict[str, str | int | float | bool | None] = {}
+        """What `get_config` answers."""
+        self.refused: dict[str, ErrorEvent] = {}
+        """What `update_config` answers instead, by setting."""
+        self.answers_pings = True
+        self._pongs: list[tuple[ServerConnection, Pong]] = []
         self.addresses: dict[Port, list[Address]] = {Port.CONTROL: [], Port.AUDIO: []}
         self.requests: list[protocol.Request] = []
         """Everything but audio, of both ports, in order of arrival."""
@@ -152,23 +86,23 @@ class FakeServer:
             Port.CONTROL: set(),
             Port.AUDIO: set(),
         }
-        self._servers: dict[Port, Server] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         page = Page.load(PAGE)
         for port in Port:
             door = HttpDoor(port, page, ready=lambda: True, draining=lambda: False)
-            self._servers[port] = await self._stack.enter_async_context(
+            listening = await self._stack.enter_async_context(
                 serve(
                     functools.partial(self._serve, port),
                     "127.0.0.1",
-                    0,
+                    self.ports.get(port, 0),
                     process_request=door.process_request,
                     compression=None,
                     max_queue=4,
                 )
             )
+            self.ports[port] = listening.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -186,8 +120,7 @@ class FakeServer:
 
     def number(self, port: Port) -> int:
         """The number of a port."""
-        number: int = self._servers[port].sockets[0].getsockname()[1]
-        return number
+        return self.ports[port]
 
     @property
     def control_url(self) -> str:
@@ -233,6 +166,13 @@ class FakeServer:
         for connection in tuple(self._connections[port]):
             await connection.close(code, reason)
 
+    async def release_pongs(self) -> None:
+        """Answer the pings that wait, and those that come."""
+        self.answers_pings = True
+        waiting, self._pongs = self._pongs, []
+        for socket, pong in waiting:
+            await self._send(socket, pong)
+
     async def _serve(self, port: Port, socket: ServerConnection) -> None:
         assert socket.request is not None
         address = parse_address(socket.request.path)
@@ -269,7 +209,14 @@ class FakeServer:
             case protocol.GetStatus():
                 await self._send(socket, self._status(request))
             case protocol.Ping():
-                await self._send(socket, Pong(timestamp=TIMESTAMP, request_id=request_id))
+                self._pongs.append((socket, Pong(timestamp=TIMESTAMP, request_id=request_id)))
+                if self.answers_pings:
+                    await self.release_pongs()
+            case protocol.GetConfig():
+                config = ConfigEvent(settings=self.settings, live=[], request_id=request_id)
+                await self._send(socket, config)
+            case protocol.UpdateConfig():
+                await self._update(socket, request)
             case protocol.LoadModel():
                 await self._load(socket, request)
             case protocol.StartRecording():
@@ -298,6 +245,14 @@ class FakeServer:
             return
         self.current_model = request.model_id
         await self._send(socket, ModelLoaded(model_id=request.model_id, request_id=request_id))
+
+    async def _update(self, socket: ServerConnection, request: protocol.UpdateConfig) -> None:
+        request_id = optional(request.request_id)
+        for name in self.refused.keys() & request.settings:
+            await self._send(socket, replace(self.refused[name], request_id=request_id))
+            return
+        self.settings |= request.settings
+        self.say(ConfigUpdated(settings=request.settings, request_id=request_id))
 
     def _recording(self, state: str, request: protocol.Request) -> None:
         self.say(

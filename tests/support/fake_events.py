@@ -1,0 +1,92 @@
+"""Events of the fake session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from server.messages import (
+    FinalTranscription,
+    ModelInfo,
+    RealtimeTranscription,
+    Score,
+    optional,
+)
+
+STREAM_ID = "a1.1"
+TIMESTAMP = "2025-09-03T10:30:02.500Z"
+
+
+def model(
+    model_id: str,
+    *,
+    recommended: bool = False,
+    state: str = "remote",
+    size_mb: int | None = None,
+    scores: Sequence[Score] = (),
+) -> ModelInfo:
+    """A catalogue entry."""
+    return ModelInfo(
+        id=model_id,
+        name=f"Name of {model_id}",
+        language="th",
+        description="A model for Thai",
+        performance_tier="balanced",
+        recommended=recommended,
+        repo=f"somebody/{model_id}",
+        licence="MIT",
+        state=state,
+        on_disk=state != "remote",
+        current=False,
+        size_mb=UNSET if size_mb is None else size_mb,
+        scores=list(scores) or UNSET,
+    )
+
+
+def partial(
+    text: str, stable_text: str = "", *, utterance_id: int = 1, stream_id: str = STREAM_ID
+) -> RealtimeTranscription:
+    """A partial of the fake session."""
+    return RealtimeTranscription(
+        text=text,
+        timestamp=TIMESTAMP,
+        session_id="default",
+        stream_id=stream_id,
+        utterance_id=utterance_id,
+        revision=1,
+        stable_text=stable_text,
+        start_ms=0,
+        end_ms=1000,
+        model_id="whisper-base",
+    )
+
+
+def final(
+    text: str,
+    *,
+    utterance_id: int = 1,
+    stream_id: str = STREAM_ID,
+    speaker: str | None = None,
+    reason: str | None = None,
+) -> FinalTranscription:
+    """A final of the fake session, with the figures of the protocol's example."""
+    return FinalTranscription(
+        text=text,
+        duration=2.5,
+        processing_time=0.8,
+        speed_ratio=3.1,
+        model="openai/whisper-base",
+        timestamp=TIMESTAMP,
+        model_id="whisper-base",
+        session_id="default",
+        stream_id=stream_id,
+        speaker=optional(speaker),
+        utterance_id=utterance_id,
+        revision=2,
+        start_ms=0,
+        end_ms=2500,
+        confidence=0.9,
+        end_reason="flush",
+        reason=optional(reason),
+    )
