@@ -224,7 +224,7 @@ class FakeServer:
         self.addresses[port].append(address)
         self._connections[port].add(socket)
         try:
-            if port is Port.CONTROL:
+            if port is Port.CONTROL or address.every_event:
                 await self._send(socket, self._connected(address))
             async for message in socket:
                 await self._on_message(port, socket, message)
