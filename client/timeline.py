@@ -53,9 +53,9 @@ class Timeline:
         """
         if self.is_former(event.stream_id):
             return None
-        offset_ms = self._offsets_ms.setdefault(event.stream_id, max(0.0, now_ms - event.end_ms))
+        offset_ms = self._offsets_ms.setdefault(event.stream_id, now_ms - event.end_ms)
         return replace(
             event,
-            start_ms=round(event.start_ms + offset_ms),
-            end_ms=round(event.end_ms + offset_ms),
+            start_ms=max(0, round(event.start_ms + offset_ms)),
+            end_ms=max(0, round(event.end_ms + offset_ms)),
         )
