@@ -21,7 +21,7 @@ QUIETEST_DB = -60.0
 LOUD_DB = -3.0
 REDRAW_S = 0.1
 """Level and progress, which change all the time, redraw no more often."""
-BAR_CELLS = 24
+BAR_CELLS = 16
 MIN_COLUMNS = 10
 
 
@@ -78,9 +78,10 @@ class LiveView:
         self._saying.pop(event.stream_id, None)
         if latency_s is not None:
             self._latency_s = latency_s
-        if event.text:  # soft: the terminal wraps, so that copied text has no line breaks
-            self._console.print(Text.assemble((label, "cyan"), event.text), soft_wrap=True)
-        self._draw()
+        if event.text:
+            self._print(Text.assemble((label, "cyan"), event.text))
+        else:
+            self._draw()
 
     def utterance_lost(self, stream_id: str) -> None:
         """Take away what is being said (View)."""
@@ -90,8 +91,7 @@ class LiveView:
     def note(self, text: str) -> None:
         """Show a note among the finals, faint (View)."""
         if self._err.isatty():
-            self._console.print(Text(text, style="dim"), soft_wrap=True)
-            self._draw()
+            self._print(Text(text, style="dim"))
         else:
             self._err.write(text + "\n")
             self._err.flush()
@@ -122,6 +122,12 @@ class LiveView:
         self._saying[stream_id] = saying
         self._draw()
 
+    def _print(self, text: Text) -> None:
+        """Above the live area, which is drawn again below it, at once without what was said."""
+        self._live.update(self._area())
+        # soft: the terminal wraps, so that copied text has no line breaks
+        self._console.print(text, soft_wrap=True)
+
     def _draw_at_leisure(self) -> None:
         if self._clock() - self._drawn_s >= REDRAW_S:
             self._draw()
@@ -135,20 +141,24 @@ class LiveView:
         parts: list[RenderableType] = []
         if self._saying:
             parts += _last_lines(next(reversed(self._saying.values())), columns)
-        parts.append(Text(_cut(self._status(), columns), style="dim", no_wrap=True))
+        parts.append(Text(self._status(columns), style="dim", no_wrap=True))
         return Group(*parts)
 
-    def _status(self) -> str:
+    def _status(self, columns: int) -> str:
+        """As much as fits, what matters most first."""
         parts = []
         if self._level_db is not None:
             parts.append(meter(self._level_db))
         if self._progress is not None:
             parts.append(progress_bar(*self._progress))
-        if self._model:
-            parts.append(self._model)
         if self._latency_s is not None:
             parts.append(f"latency {self._latency_s:.1f} s")
-        return "  ".join(parts)
+        parts.append(self._model)
+        status = ""
+        for part in parts:
+            longer = f"{status}  {part}" if status else part
+            status = longer if width(longer) <= columns else status
+        return status
 
 
 def meter(db: float) -> str:
@@ -171,19 +181,12 @@ def progress_bar(done_s: float, total_s: float) -> str:
 def _last_lines(saying: _Saying, columns: int) -> list[Text]:
     """The end of what is being said, lines broken where they were before it grew."""
     lines = fold(clusters(saying.stable + saying.rest), columns)
-    shown: list[Text] = []
     solid = len("".join(saying.stable.split()))
+    shown: list[Text] = []
     for line in lines:
-        text = Text(no_wrap=True)
-        for char in line:
-            text.append(char, style="" if solid > 0 else "dim")
-            solid -= not char.isspace()
-        shown.append(text)
+        end = 0
+        while end < len(line) and (solid > 0 or line[end].isspace()):
+            solid -= not line[end].isspace()
+            end += 1
+        shown.append(Text.assemble(line[:end], (line[end:], "dim"), no_wrap=True))
     return shown[-PARTIAL_LINES:]
-
-
-def _cut(text: str, columns: int) -> str:
-    """The beginning that fits."""
-    while width(text) > columns:
-        text = text[:-1]
-    return text

@@ -76,7 +76,7 @@ class FileSource:
 
         Raises FileError if the file cannot be opened as audio.
         """
-        self.name = str(path)
+        self.name = path.name
         self._path = path
         self._paced = paced
         self._clock = clock

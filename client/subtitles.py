@@ -36,16 +36,20 @@ class Cue:
     speaker: str | None = None
 
 
-def cues(finals: Sequence[FinalTranscription], words: WordBreaker) -> list[Cue]:
-    """The cues of finals with text, by time."""
-    found = [cue for final in finals if final.text.strip() for cue in _cues_of(final, words)]
+def cues(
+    finals: Sequence[FinalTranscription], words: WordBreaker, *, labels: bool = False
+) -> list[Cue]:
+    """The cues of finals with text, by time; `labels` puts speakers before what they say."""
+    spoken = [final for final in finals if final.text.strip()]
+    found = [cue for final in spoken for cue in _cues_of(final, words, labels)]
     return sorted(found, key=lambda cue: (cue.start_ms, cue.end_ms))
 
 
 def srt(finals: Sequence[FinalTranscription], words: WordBreaker) -> str:
-    """SubRip."""
+    """SubRip; who speaks is said where there are several streams."""
+    several = len({final.stream_id for final in finals}) > 1
     blocks = []
-    for number, cue in enumerate(cues(finals, words), 1):
+    for number, cue in enumerate(cues(finals, words, labels=several), 1):
         text = _SRT_MARKUP.sub(WORD_JOINER, "\n".join(cue.lines))
         times = f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}"
         blocks.append(f"{number}\n{times}\n{text}\n")
@@ -81,11 +85,12 @@ def _by_time(finals: Sequence[FinalTranscription]) -> list[FinalTranscription]:
     return sorted(spoken, key=lambda final: (final.start_ms, final.end_ms))
 
 
-def _cues_of(final: FinalTranscription, words: WordBreaker) -> Iterator[Cue]:
-    lines = balanced(glued(words(" ".join(final.text.split()))))
+def _cues_of(final: FinalTranscription, words: WordBreaker, labels: bool) -> Iterator[Cue]:
+    speaker = final.speaker if isinstance(final.speaker, str) else None
+    label = [f"[{speaker}] "] if labels and speaker else []
+    lines = balanced(label + glued(words(" ".join(final.text.split()))))
     groups = [tuple(lines[i : i + MAX_LINES]) for i in range(0, len(lines), MAX_LINES)]
     end_ms = max(final.end_ms, final.start_ms + len(groups))
-    speaker = final.speaker if isinstance(final.speaker, str) else None
     sizes = [max(1, sum(map(width, group))) for group in groups]
     shown = [sum(sizes[:count]) / sum(sizes) for count in range(len(groups) + 1)]
     times = [final.start_ms + round(share * (end_ms - final.start_ms)) for share in shown]

@@ -64,6 +64,16 @@ def test_srt_numbers_its_cues_and_has_their_times() -> None:
     assert read_srt(text) == [(500, 1_250, ["สวัสดีครับ"]), (3_661_001, 3_662_000, ["ค่ะ"])]
 
 
+def test_srt_says_who_speaks_where_several_do() -> None:
+    alone = at("สวัสดี", 0, 500, "Nok")
+    assert "[" not in srt([alone], clusters)
+    other = replace(at("ค่ะ", 600, 900, "Lek"), stream_id="a2.1")
+    assert [lines for *_, lines in read_srt(srt([alone, other], clusters))] == [
+        ["[Nok] สวัสดี"],
+        ["[Lek] ค่ะ"],
+    ]
+
+
 def test_vtt_has_its_header_and_voices() -> None:
     text = vtt([at("สวัสดี", 0, 999, "Nok")], clusters)
     assert text == "WEBVTT\n\n00:00:00.000 --> 00:00:00.999\n<v Nok>สวัสดี\n"
