@@ -49,6 +49,7 @@ class LiveView:
         self._clock = clock
         self._console = Console(file=out, highlight=False, markup=False, width=columns)
         self._live = Live(
+            self,
             console=self._console,
             auto_refresh=False,
             transient=True,
@@ -62,6 +63,7 @@ class LiveView:
         self._latency_s: float | None = None
         self._model = ""
         self._drawn_s = 0.0
+        self._closed = False
         self._live.start()
 
     def partial(self, event: RealtimeTranscription) -> None:
@@ -113,8 +115,7 @@ class LiveView:
 
     def close(self) -> None:
         """Take the live area away (View)."""
-        self._saying.clear()
-        self._live.update(Text(""))
+        self._closed = True
         self._live.stop()
 
     def _say(self, stream_id: str, saying: _Saying) -> None:
@@ -124,7 +125,6 @@ class LiveView:
 
     def _print(self, text: Text) -> None:
         """Above the live area, which is drawn again below it, at once without what was said."""
-        self._live.update(self._area())
         # soft: the terminal wraps, so that copied text has no line breaks
         self._console.print(text, soft_wrap=True)
 
@@ -134,7 +134,13 @@ class LiveView:
 
     def _draw(self) -> None:
         self._drawn_s = self._clock()
-        self._live.update(self._area(), refresh=True)
+        self._live.refresh()
+
+    def __rich__(self) -> RenderableType:
+        """The live area as things stand, whenever rich draws it."""
+        if self._closed:
+            return Text("")
+        return self._area()
 
     def _area(self) -> RenderableType:
         columns = max(MIN_COLUMNS, self._console.width - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from client import FinalTranscription, connect
 from tests.support.audio_signals import wav_bytes
 from tests.support.client_program import ClientProgram
-from tests.support.running_server import run_server
+from tests.support.running_server import RunningServer, run_server
 from tests.support.speech import pcm16, utterances
 
 AUDIO = pcm16(utterances(1.0, 1.2, 1.4, 1.6))
@@ -43,6 +44,10 @@ def ports() -> Ports:
         return Ports(one.getsockname()[1], two.getsockname()[1])
 
 
+def server_at(tmp_path: Path, ports: Ports) -> AbstractAsyncContextManager[RunningServer]:
+    return run_server(tmp_path, control_port=ports.control, audio_port=ports.audio)
+
+
 async def texts_of(url: str) -> list[str]:
     """What the server makes of the audio in one piece."""
     async with connect(url, session="reference") as asr:
@@ -51,17 +56,16 @@ async def texts_of(url: str) -> list[str]:
 
 
 async def test_every_utterance_comes_once_over_a_restart(tmp_path: Path, ports: Ports) -> None:
-    where = {"control_port": ports.control, "audio_port": ports.audio}
     speech, finals_file = tmp_path / "speech.wav", tmp_path / "finals.json"
     speech.write_bytes(wav_bytes(AUDIO))
-    async with run_server(tmp_path, **where) as server:
+    async with server_at(tmp_path, ports) as server:
         reference = await texts_of(server.audio_url)
         client = await ClientProgram.start(ports, speech, "--json", finals_file)
         assert client.process.stdout is not None
         first = (await client.process.stdout.readline()).decode().strip()
         assert first == reference[0]
     await client.error_line("Connection lost")
-    async with run_server(tmp_path, **where):
+    async with server_at(tmp_path, ports):
         await client.error_line("Connected again")
         status, out, err = await client.result()
     assert status == 0, err
@@ -81,10 +85,9 @@ async def test_every_utterance_comes_once_over_a_restart(tmp_path: Path, ports: 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ports are not free again at once on Windows")
 async def test_without_reconnecting_the_rest_is_told(tmp_path: Path, ports: Ports) -> None:
-    where = {"control_port": ports.control, "audio_port": ports.audio}
     speech, written = tmp_path / "speech.wav", tmp_path / "finals.txt"
     speech.write_bytes(wav_bytes(AUDIO))
-    async with run_server(tmp_path, **where):
+    async with server_at(tmp_path, ports):
         client = await ClientProgram.start(ports, speech, "--no-reconnect", "--txt", written)
         assert client.process.stdout is not None
         first = (await client.process.stdout.readline()).decode()

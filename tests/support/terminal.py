@@ -7,7 +7,7 @@ import pyte
 from client.thai_text import width
 
 
-class ThaiScreen(pyte.Screen):  # type: ignore[misc]
+class ThaiScreen(pyte.Screen):
     """pyte stops at marks of combining class 0, which most Thai vowels above and below are."""
 
     def draw(self, data: str) -> None:
