@@ -12,6 +12,9 @@ from dataclasses import dataclass
 KEPT_LIMIT_S = 60.0
 ONSET_MARGIN_MS = 500
 """An utterance may begin this long before it was noticed."""
+UNSEEN_MS = 10_000
+"""The server may not have looked at what was sent last: two windows on their way and its inbox.
+Before that, what is no utterance's was silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class KeptAudio:
         self._blocks: deque[_Block] = deque()
         self._heard = 0
         self._sent = 0
+        self._reached = 0
+        """As `_sent`, which passes over what was dropped."""
         self._covered = 0
         self._base = 0
         self._kept_from = 0
@@ -100,7 +105,9 @@ class KeptAudio:
             dropped = self._blocks.popleft()
             self._lost += dropped.end - max(self._kept_from, min(self._sent, dropped.end))
             self._kept_from = dropped.end
-        self._sent = max(self._sent, self._kept_from)
+        gap = max(0, self._kept_from - self._sent)
+        self._sent += gap
+        self._base += gap  # the present stream will not have it: its times go on behind it
 
     def next_block(self) -> bytes | None:
         """What is to be sent next, None when there is nothing."""
@@ -112,6 +119,7 @@ class KeptAudio:
     def sent(self, size: int, now_s: float) -> None:
         """So many bytes of `next_block` were sent."""
         self._sent += size
+        self._reached = self._sent
         for block in self._blocks:
             if block.sent_s is None and block.end <= self._sent:
                 block.sent_s = now_s
@@ -144,9 +152,9 @@ class KeptAudio:
 
     def disconnected(self) -> None:
         """The stream is gone: what no final of it covers is to be sent again."""
-        if self._open and self._kept_from > self._covered:
-            began = max(self._covered, min(self._open.values()))
-            self._lost += max(0, min(self._kept_from, self._sent) - began)
+        unseen = self._reached - self._format.bytes_of(UNSEEN_MS)
+        began = max(self._covered, min([*self._open.values(), unseen]))
+        self._lost += max(0, min(self._kept_from, self._reached) - began)
         self._open.clear()
         self._ends.clear()
         self._sent = max(self._covered, self._kept_from)

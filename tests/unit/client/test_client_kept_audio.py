@@ -95,15 +95,24 @@ def test_an_outage_drops_the_oldest_and_says_how_much() -> None:
 
 
 def test_long_silence_that_was_sent_is_forgotten_without_a_word() -> None:
-    kept = KeptAudio(FORMAT, 4)
+    kept = KeptAudio(FORMAT, 12)
     kept.connected()
-    for number in range(20):
+    for number in range(30):
         kept.heard(block(number))
         send_all(kept)
     kept.disconnected()
     assert kept.take_lost_s() == 0
     kept.connected()
-    assert send_all(kept) == [16, 17, 18, 19]
+    assert send_all(kept) == list(range(18, 30))
+
+
+def test_what_was_sent_last_counts_as_lost_if_it_cannot_be_sent_again() -> None:
+    kept = keeping(4, limit_s=4)
+    send_all(kept)
+    for number in range(4, 7):
+        kept.heard(block(number))
+    kept.disconnected()
+    assert kept.take_lost_s() == 3
 
 
 def test_an_utterance_that_waited_too_long_for_its_final_is_lost_and_told() -> None:
@@ -158,3 +167,14 @@ def test_latency_is_from_the_sending_of_the_utterance_s_end() -> None:
     assert kept.latency_s(99_000, 13.5) == pytest.approx(1.5)
     kept.utterance_done(1, 3_000)
     assert kept.latency_s(2_000, 13.5) is None
+
+
+def test_times_go_on_behind_what_a_slow_server_never_got() -> None:
+    kept = keeping(2, limit_s=4)
+    send_all(kept)
+    for number in range(2, 9):
+        kept.heard(block(number))  # the server takes nothing: 2, 3 and 4 are dropped
+    assert kept.take_lost_s() == 3
+    assert send_all(kept) == [5, 6, 7, 8]
+    kept.utterance_done(1, 3_000)
+    assert kept.covered_ms == 6_000
