@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from client.backoff import Backoff
+from client.backoff import GIVE_UP_AFTER_S, Backoff
 from client.errors import ClientError, ConnectError, ConnectionLostError, RequestFailedError
 from client.exchange import Exchange
 from client.feed import Feed
@@ -54,6 +54,8 @@ class Conversation:
         self._backoff = Backoff(enabled=reconnect, jitter=jitter)
         self._timeline = Timeline()
         self._session: str | None = None
+        self._told_lost = False
+        """Once per outage; the view shows further tries as its model."""
         self._began_s: float | None = None
         self._connected_s = clock()
 
@@ -101,8 +103,11 @@ class Conversation:
         lasting = isinstance(error, ConnectError) and not error.may_pass
         if delay_s is None or lasting or (self._stop.is_set() and self._feed is None):
             raise error
-        told = str(error).partition("\n")[0]
-        self._view.note(f"Connection lost: {told}. Trying again in {delay_s:.1f} s.")
+        if not self._told_lost:
+            self._told_lost = True
+            limit_min = GIVE_UP_AFTER_S / 60
+            self._view.note(f"Connection lost: {error}. Trying again for {limit_min:.0f} minutes.")
+        self._view.model(f"not connected, next try in {delay_s:.1f} s")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._stop.wait()
@@ -125,6 +130,7 @@ class Conversation:
         self._connected_s = now_s
         self._backoff.connected(now_s)
         self.begun = True
+        self._told_lost = False
         self._view.model(f"{status.current_model} ({status.device})")
         if again:
             self._view.note(f"Connected again -> {status.current_model} ({status.device})")

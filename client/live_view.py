@@ -181,7 +181,7 @@ def progress_bar(done_s: float, total_s: float) -> str:
     filled = round(share * BAR_CELLS)
     left_s = max(0.0, total_s - done_s)
     bar = "━" * filled + "─" * (BAR_CELLS - filled)
-    return f"{bar} {share:4.0%}  {minutes(done_s)} of {minutes(total_s)}, {minutes(left_s)} left"
+    return f"{bar} {share:4.0%}  {minutes(done_s)}/{minutes(total_s)}, {minutes(left_s)} left"
 
 
 def _last_lines(saying: _Saying, columns: int) -> list[Text]:

@@ -21,6 +21,7 @@ MAX_LINES = 2
 WORD_JOINER = "\u2060"
 """Invisible; put where SRT, which has no escapes, would read markup or an arrow."""
 _SRT_MARKUP = re.compile(r"(?<=<)(?=[A-Za-z/])|(?<=\{)(?=\\)|(?<=--)(?=>)")
+_LONE = re.compile("[ก-ฮ]")
 
 WordBreaker = Callable[[str], list[str]]
 """Splits a text into words and spaces; joined, they are the text."""
@@ -99,10 +100,17 @@ def _cues_of(final: FinalTranscription, words: WordBreaker, labels: bool) -> Ite
 
 
 def glued(words: list[str]) -> list[str]:
-    """Words, joined where a line may not be broken between them."""
+    """Words, joined where a line may not be broken between them.
+
+    A consonant alone is what a dictionary leaves of a word that it does not know.
+    """
     pieces: list[str] = []
     for word in words:
-        if pieces and not may_cut(pieces[-1] + word, len(pieces[-1])):
+        if pieces and (
+            not may_cut(pieces[-1] + word, len(pieces[-1]))
+            or (_LONE.fullmatch(pieces[-1]) and not word.isspace())
+            or (_LONE.fullmatch(word) and not pieces[-1].isspace())
+        ):
             pieces[-1] += word
         elif word:
             pieces.append(word)

@@ -33,7 +33,7 @@ class View(Protocol):
         ...
 
     def model(self, text: str) -> None:
-        """Which model answers."""
+        """Which model answers, or that none does."""
         ...
 
     def level(self, db: float) -> None:

@@ -81,7 +81,7 @@ async def test_the_live_view_shows_a_partial_and_a_final_and_leaves_the_terminal
             await server.until(lambda: len(server.frames) >= 3)
             server.say(partial("สวัสดีคั", "สวัสดี"))
             lines = await program.until(lambda lines: "สวัสดีคั" in lines)
-            assert "of 0:30" in lines[-1]
+            assert "/0:30, " in lines[-1]
             assert lines[-1].endswith("whisper-base (cpu)")
             server.say(final("สวัสดีครับ ผมชื่อโจน"))
             lines = await program.until(lambda lines: "สวัสดีครับ ผมชื่อโจน" in lines)

@@ -31,6 +31,7 @@ class Recorder:
         self.finals: list[str] = []
         self.latencies: list[float | None] = []
         self.notes: list[str] = []
+        self.models: list[str] = []
         self._changed = asyncio.Event()
 
     def touch(self, *_: object) -> None:
@@ -56,7 +57,8 @@ class Recorder:
         self.notes.append(text)
         self.touch()
 
-    def model(self, text: str) -> None: ...
+    def model(self, text: str) -> None:
+        self.models.append(text)
 
     def level(self, db: float) -> None: ...
 
@@ -246,7 +248,8 @@ async def test_it_gives_up_in_time_and_says_from_where_on_nothing_came(server: F
     rig.now_s += 301.0
     with pytest.raises(ConnectError, match="nobody there"):
         await rig.result()
-    assert rig.view.told("Connection lost: nobody there. Trying again in 0.5 s.")
+    assert sum(note.startswith("Connection lost: ") for note in rig.view.notes) == 1
+    assert "not connected, next try in 0.5 s" in rig.view.models
     assert rig.view.told("Error: from 0:02 on nothing was recognised.")
     assert [f.text for f in rig.conversation.finals] == ["ก"]
 

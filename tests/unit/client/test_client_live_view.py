@@ -145,6 +145,6 @@ def test_the_meter(db: float, shown_as: str) -> None:
 
 
 def test_the_progress_bar() -> None:
-    assert progress_bar(15.0, 60.0) == "━━━━────────────  25%  0:15 of 1:00, 0:45 left"
-    assert progress_bar(70.0, 60.0).endswith("100%  1:10 of 1:00, 0:00 left")
+    assert progress_bar(15.0, 60.0) == "━━━━────────────  25%  0:15/1:00, 0:45 left"
+    assert progress_bar(70.0, 60.0).endswith("100%  1:10/1:00, 0:00 left")
     assert "100%" in progress_bar(0.0, 0.0)

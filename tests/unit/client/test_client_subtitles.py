@@ -10,7 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from client.exports import word_breaker
-from client.subtitles import MAX_COLUMNS, MAX_LINES, WORD_JOINER, cues, json_text, srt, txt, vtt
+from client.subtitles import (
+    MAX_COLUMNS,
+    MAX_LINES,
+    WORD_JOINER,
+    cues,
+    glued,
+    json_text,
+    srt,
+    txt,
+    vtt,
+)
 from client.thai_text import FOLLOWERS, LEADING_VOWELS, clusters, width
 from server.messages import FinalTranscription
 from tests.support.fake_server import final
@@ -122,6 +132,20 @@ def test_lines_break_between_thai_words() -> None:
         assert next(w for w in words if line.startswith(w)) in words
         assert "".join(word_breaker()(line)) == line
     assert all(any(line.endswith(word) for word in words) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "pieces"),
+    [
+        (["ใส้", "ค", "วา", " ", "ขึ้น"], ["ใส้ควา", " ", "ขึ้น"]),
+        ([" ", "ณ", "ตลาด"], [" ", "ณตลาด"]),
+        (["เ", "ละ"], ["เละ"]),
+        (["เด็ก", "ๆ", "ไป"], ["เด็กๆ", "ไป"]),
+        (["ณ", " ", "วัน"], ["ณ", " ", "วัน"]),
+    ],
+)
+def test_what_is_no_word_stays_with_its_neighbours(words: list[str], pieces: list[str]) -> None:
+    assert glued(words) == pieces
 
 
 def test_two_lines_are_about_even() -> None:
