@@ -105,15 +105,15 @@ def glued(words: list[str]) -> list[str]:
     A consonant alone is what a dictionary leaves of a word that it does not know.
     """
     pieces: list[str] = []
-    for word in words:
-        if pieces and (
-            not may_cut(pieces[-1] + word, len(pieces[-1]))
-            or (_LONE.fullmatch(pieces[-1]) and not word.isspace())
-            or (_LONE.fullmatch(word) and not pieces[-1].isspace())
-        ):
+    before = " "
+    for word in filter(None, words):
+        lone = _LONE.fullmatch(before) or _LONE.fullmatch(word)
+        unknown = lone and not before.isspace() and not word.isspace()
+        if pieces and (unknown or not may_cut(pieces[-1] + word, len(pieces[-1]))):
             pieces[-1] += word
-        elif word:
+        else:
             pieces.append(word)
+        before = word
     return pieces
 
 
