@@ -109,7 +109,8 @@ async def _transcribe(
 
     def leave() -> None:
         view.close()
-        exports.write(conversation.finals)
+        if conversation.begun:
+            exports.write(conversation.finals)
 
     with Interrupts(interrupt, leave, Exit.INTERRUPTED):
         try:

@@ -13,10 +13,8 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.support.audio_signals import pcm16, tone, wav_bytes
-from tests.support.client_program import PROGRAM
+from tests.support.client_program import FAKE_PYAUDIO, PROGRAM, modules
 from tests.support.fake_server import FakeServer, final, partial
 from tests.support.terminal import Terminal
 
@@ -24,11 +22,11 @@ from tests.support.terminal import Terminal
 class PtyProgram:
     """The client with a terminal for its standard streams."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, modules: Path | None = None) -> None:
         self.terminal = Terminal(80, 16)
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 16, 80, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color"}
+        environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(modules or "")}
         for name in ("COLUMNS", "LINES", "NO_COLOR"):
             environment.pop(name, None)
         self._starting = asyncio.create_subprocess_exec(
@@ -111,4 +109,15 @@ async def test_plain_lines_on_a_terminal_when_asked_for(tmp_path: Path) -> None:
             assert not any("latency" in line for line in lines)
 
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
+async def test_a_microphone_shows_its_level(tmp_path: Path) -> None:
+    loud = FAKE_PYAUDIO.replace('b"\\x01\\x00"', 'b"\\x00\\x04"')
+    async with FakeServer() as server:
+        server.before_ack = [final("จบ")]
+        where = ("--url", server.audio_url, "--control-url", server.control_url)
+        async with PtyProgram(*where, modules=modules(tmp_path, loud)) as program:
+            lines = await program.until(lambda lines: bool(lines) and "▮" in lines[-1])
+            assert lines[-1] == "▮▮▮▮▮▯▯▯▯▯  whisper-base (cpu)"
+            assert "Speak; Ctrl-C ends" in lines[0]
+            program.process.send_signal(signal.SIGINT)
+            assert await program.process.wait() == 0
+            assert (await program.until(lambda lines: lines[-1] == "จบ"))[0] == lines[0]

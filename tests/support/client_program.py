@@ -14,6 +14,41 @@ PROGRAM = ROOT / "realtime_thai_asr_client.py"
 RESULT_LIMIT_S = 40
 
 
+FAKE_PYAUDIO = """
+import threading, time
+paInt16, paContinue = 8, 0
+class PyAudio:
+    info = {"index": 0, "name": "Fake Mic", "maxInputChannels": 1, "defaultSampleRate": 48000.0}
+    def get_default_input_device_info(self): return self.info
+    def get_device_count(self): return 1
+    def get_device_info_by_index(self, index): return self.info
+    def is_format_supported(self, rate, **_): return True
+    def open(self, stream_callback, frames_per_buffer, **_):
+        self.running = True
+        def record():
+            while self.running:
+                stream_callback(b"\\x01\\x00" * frames_per_buffer, frames_per_buffer, {}, 0)
+                time.sleep(0.01)
+        self.thread = threading.Thread(target=record, daemon=True)
+        self.thread.start()
+        return self
+    def stop_stream(self):
+        self.running = False
+        self.thread.join()
+    def close(self): pass
+"""
+NO_LIBRARY = "raise ImportError('not here')"
+
+
+def modules(tmp_path: Path, pyaudio: str) -> Path:
+    """A folder with this for PyAudio, and without sounddevice."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "pyaudio.py").write_text(pyaudio)
+    (folder / "sounddevice.py").write_text(NO_LIBRARY)
+    return folder
+
+
 class HasPorts(Protocol):
     """A server, real or fake."""
 

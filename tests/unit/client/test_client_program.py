@@ -14,35 +14,10 @@ from server import protocol
 from server.messages import ErrorEvent, ServerShutdown
 from server.peer import Port
 from tests.support.audio_signals import pcm16, tone, wav_bytes
-from tests.support.client_program import ClientProgram
+from tests.support.client_program import FAKE_PYAUDIO, NO_LIBRARY, ClientProgram, modules
 from tests.support.fake_server import STREAM_ID, FakeServer, final, partial
 
 SPEECH = pcm16(tone(440, 0.5))
-
-FAKE_PYAUDIO = """
-import threading, time
-paInt16, paContinue = 8, 0
-class PyAudio:
-    info = {"index": 0, "name": "Fake Mic", "maxInputChannels": 1, "defaultSampleRate": 48000.0}
-    def get_default_input_device_info(self): return self.info
-    def get_device_count(self): return 1
-    def get_device_info_by_index(self, index): return self.info
-    def is_format_supported(self, rate, **_): return True
-    def open(self, stream_callback, frames_per_buffer, **_):
-        self.running = True
-        def record():
-            while self.running:
-                stream_callback(b"\\x01\\x00" * frames_per_buffer, frames_per_buffer, {}, 0)
-                time.sleep(0.01)
-        self.thread = threading.Thread(target=record, daemon=True)
-        self.thread.start()
-        return self
-    def stop_stream(self):
-        self.running = False
-        self.thread.join()
-    def close(self): pass
-"""
-NO_LIBRARY = "raise ImportError('not here')"
 
 
 @pytest_asyncio.fixture
@@ -63,14 +38,6 @@ def long_file(tmp_path: Path) -> Path:
     path = tmp_path / "long.wav"
     path.write_bytes(wav_bytes(pcm16(tone(440, 60.0))))
     return path
-
-
-def modules(tmp_path: Path, pyaudio: str) -> Path:
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "pyaudio.py").write_text(pyaudio)
-    (folder / "sounddevice.py").write_text(NO_LIBRARY)
-    return folder
 
 
 async def test_a_file_becomes_lines_of_thai(server: FakeServer, speech_file: Path) -> None:
