@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sys
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from client import FinalTranscription, connect
+from asr.scripted_engine import ScriptedEngine
+from client import AsrConnection, FinalTranscription, connect
+from client.conversation import Conversation
+from client.feed import Feed
+from client.sources import FileSource
 from tests.support.audio_signals import wav_bytes
 from tests.support.client_program import ClientProgram
-from tests.support.running_server import RunningServer, run_server
+from tests.support.recorder import Recorder
+from tests.support.running_server import RunningServer, ScriptedModels, run_server
 from tests.support.speech import pcm16, utterances
 
 AUDIO = pcm16(utterances(1.0, 1.2, 1.4, 1.6))
@@ -81,6 +88,42 @@ async def test_every_utterance_comes_once_over_a_restart(tmp_path: Path, ports: 
         if len(near) == 1:
             assert len(near[0]["text"]) == pytest.approx(len(text), abs=4)
             assert near[0]["start_ms"] == pytest.approx(begin_ms, abs=500)
+
+
+async def test_a_network_that_fails_in_mid_word_says_nothing_twice(tmp_path: Path) -> None:
+    """The server ends the old stream with a final, which comes when the client is back."""
+    speech = tmp_path / "speech.wav"
+    speech.write_bytes(wav_bytes(AUDIO))
+    connections: list[AsrConnection] = []
+    view = Recorder()
+    slow = ScriptedModels(lambda spec: ScriptedEngine(spec.id, delay=lambda _: 0.8))
+    async with run_server(tmp_path, slow) as server:
+        reference = await texts_of(server.audio_url)
+
+        @asynccontextmanager
+        async def connecting(session: str | None) -> AsyncIterator[AsrConnection]:
+            async with connect(server.audio_url, session=session) as connection:
+                connections.append(connection)
+                yield connection
+
+        conversation = Conversation(
+            connecting, Feed(FileSource(speech, paced=True)), view, jitter=lambda: 0.0
+        )
+        holding = asyncio.create_task(conversation.hold())
+        await view.until(lambda: view.done_s > 3.0)  # in the second utterance, 2.4 s to 3.6 s
+        assert view.finals == reference[:1]
+        connections[0]._audio.transport.abort()
+        async with server.audio("?session=default") as other:
+            await holding
+            await other.until("final_transcription", lambda e: e["text"] == view.finals[-1])
+    assert len(connections) == 2
+    assert view.finals[0] == reference[0]
+    assert len(view.finals) == len(reference) == 4
+    assert [len(text) for text in view.finals] == [
+        pytest.approx(len(text), abs=4) for text in reference
+    ]
+    assert len(other.finals()) == 4  # the old stream's half word among them, and not shown
+    assert not conversation.failed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ports are not free again at once on Windows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
@@ -16,58 +16,12 @@ from client.kept_audio import AudioFormat
 from client.opening import connect
 from client.stream import AsrConnection
 from server import protocol
-from server.messages import ErrorEvent, FinalTranscription, RealtimeTranscription, ServerShutdown
+from server.messages import ErrorEvent, ServerShutdown
 from server.peer import Port
 from tests.support.fake_server import STREAM_ID, FakeServer, final
+from tests.support.recorder import Recorder
 
 SECOND = bytes(32_000)
-
-
-class Recorder:
-    """A view that remembers."""
-
-    def __init__(self) -> None:
-        self.own_streams: tuple[str, ...] = ()
-        self.finals: list[str] = []
-        self.latencies: list[float | None] = []
-        self.notes: list[str] = []
-        self.models: list[str] = []
-        self._changed = asyncio.Event()
-
-    def touch(self, *_: object) -> None:
-        """Something may have changed."""
-        self._changed.set()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                self._changed.clear()
-                await self._changed.wait()
-
-    def partial(self, event: RealtimeTranscription) -> None: ...
-
-    def final(self, event: FinalTranscription, latency_s: float | None = None) -> None:
-        self.finals.append(event.text)
-        self.latencies.append(latency_s)
-        self.touch()
-
-    def utterance_lost(self, stream_id: str) -> None: ...
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-        self.touch()
-
-    def model(self, text: str) -> None:
-        self.models.append(text)
-
-    def level(self, db: float) -> None: ...
-
-    def progress(self, done_s: float, total_s: float) -> None: ...
-
-    def close(self) -> None: ...
-
-    def told(self, part: str) -> bool:
-        return any(part in note for note in self.notes)
 
 
 class Spoken:
