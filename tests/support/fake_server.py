@@ -266,11 +266,9 @@ class FakeServer:
             case protocol.AudioEnd():
                 self.say(*self.before_ack)
                 await self.acknowledges.wait()
+                streams = [STREAM_ID]
                 ack = AudioEndAck(
-                    session_id="default",
-                    stream_ids=[STREAM_ID],
-                    received_ms=0,
-                    request_id=request_id,
+                    session_id="default", stream_ids=streams, received_ms=0, request_id=request_id
                 )
                 await self._send(socket, ack)
 
