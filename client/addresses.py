@@ -22,41 +22,63 @@ class AddressError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Both ports. `audio` is None where only `connected.audio_port` can tell."""
+    """Where the ports are, as far as the user said it: `either` alone, or `control`.
 
-    control: str
-    audio: str | None
-    control_is_derived: bool = False
-    """The user gave the audio address alone."""
+    What is None, the server's greeting tells.
+    """
+
+    control: str | None = None
+    audio: str | None = None
+    either: str | None = None
+    """One of the ports; the greeting says which."""
+
+    @property
+    def first(self) -> str:
+        """Where to connect first."""
+        address = self.control or self.either
+        assert address is not None
+        return address
 
 
-def resolve(audio_url: str | None, control_url: str | None) -> Addresses:
+def resolve(url: str | None, control_url: str | None) -> Addresses:
     """The addresses to use when the user gave both, one or none of them.
 
-    From an audio address alone, the control port is the one below it, as in the defaults.
-    Raises AddressError.
+    `url` alone may be that of either port. Raises AddressError.
     """
     if control_url is not None:
         _split(control_url)
-        if audio_url is not None:
-            _split(audio_url)
-        return Addresses(control_url, audio_url)
-    if audio_url is None:
-        return Addresses(DEFAULT_CONTROL_URL, DEFAULT_AUDIO_URL)
-    parts = _split(audio_url)
-    if parts.path == AUDIO_PATH:
-        control = parts._replace(path=CONTROL_PATH)
-    else:
-        control = _with_port(parts, port_of(audio_url) - 1)
-    return Addresses(urlunsplit(control), audio_url, control_is_derived=True)
-
-
-def audio_beside(control_url: str, audio_port: int) -> str:
-    """The audio address that belongs to a control address, from the port that it announced."""
-    parts = _split(control_url)
+        if url is not None:
+            _split(url)
+        return Addresses(control=control_url, audio=url)
+    if url is None:
+        return Addresses(control=DEFAULT_CONTROL_URL, audio=DEFAULT_AUDIO_URL)
+    parts = _split(url)
     if parts.path == CONTROL_PATH:
-        return urlunsplit(parts._replace(path=AUDIO_PATH))
-    return urlunsplit(_with_port(parts, audio_port))
+        return Addresses(control=url)
+    if parts.path == AUDIO_PATH:
+        return Addresses(control=urlunsplit(parts._replace(path=CONTROL_PATH)), audio=url)
+    return Addresses(either=url)
+
+
+def completed(addresses: Addresses, control_port: int, audio_port: int) -> Addresses:
+    """Both addresses, from the ports that the greeting at `addresses.first` announced.
+
+    An address of `either` port with neither number (behind a proxy) is taken for the control port.
+    """
+    if addresses.either is None:
+        assert addresses.control is not None
+        audio = addresses.audio or _beside(addresses.control, AUDIO_PATH, audio_port)
+        return Addresses(addresses.control, audio)
+    if port_of(addresses.either) == audio_port:
+        return Addresses(_beside(addresses.either, CONTROL_PATH, control_port), addresses.either)
+    return Addresses(addresses.either, _beside(addresses.either, AUDIO_PATH, audio_port))
+
+
+def _beside(url: str, path: str, port: int) -> str:
+    parts = _split(url)
+    if parts.path in (CONTROL_PATH, AUDIO_PATH):
+        return urlunsplit(parts._replace(path=path))
+    return urlunsplit(_with_port(parts, port))
 
 
 def with_query(url: str, **values: str | None) -> str:
@@ -78,29 +100,18 @@ def is_loopback(url: str) -> bool:
     return _split(url).hostname in LOOPBACK_HOSTS
 
 
-def control_wanted(addresses: Addresses) -> str:
-    """For the user whose control address is none: which option names what, what was tried."""
-    if not addresses.control_is_derived:
-        return f"--control-url is the control port (default: {DEFAULT_CONTROL_URL})."
-    return (
-        f"--url is the audio port (default: {DEFAULT_AUDIO_URL}). From {addresses.audio} the "
-        f"control port was taken to be {addresses.control}; --control-url names another."
-    )
-
-
 def what_to_do(addresses: Addresses) -> str:
     """For the user when there is no server at these addresses."""
-    if addresses.control_is_derived:
-        return (
-            f"{control_wanted(addresses)}\nMake sure the server is running "
-            "(python realtime_thai_asr_server.py), check firewall settings and the server's log."
-        )
-    control = port_of(addresses.control)
-    audio = control + 1 if addresses.audio is None else port_of(addresses.audio)
+    if addresses.control is None:
+        where = ""
+    else:
+        control = port_of(addresses.control)
+        audio = control + 1 if addresses.audio is None else port_of(addresses.audio)
+        where = f" on ports {control} and {audio}"
     return (
-        f"Make sure the server is running on ports {control} and {audio} "
-        "(python realtime_thai_asr_server.py), check firewall settings and the server's log. "
-        "A server on other ports: --control-url with the control address that it printed."
+        f"Make sure the server is running{where} (python realtime_thai_asr_server.py), check "
+        "firewall settings and the server's log. A server elsewhere: --url with the address "
+        "that it printed."
     )
 
 

@@ -7,7 +7,7 @@ from collections import deque
 
 import msgspec
 
-from server.messages import Event
+from server.messages import Event, RealtimeTranscription
 
 
 class _Envelope(msgspec.Struct):
@@ -41,8 +41,8 @@ def parse_event(message: str | bytes) -> Event | None:
 class EventQueue:
     """Events on their way to whoever iterates.
 
-    Bound: `limit` events. Overflow: `put` waits, so that TCP slows the server, which merges
-    partials for a slow reader and drops no final.
+    Bound: `limit` events. Overflow: the oldest partial is dropped, since newer text follows it;
+    where there is none `put` waits, so that TCP slows the server, which drops no final.
     """
 
     def __init__(self, limit: int) -> None:
@@ -61,11 +61,21 @@ class EventQueue:
     async def put(self, event: Event) -> None:
         """Append an event once there is room. After `finish`, it goes nowhere."""
         while len(self._events) >= self._limit and not self._finished:
+            if self._drop_partial():
+                break
             self._room.clear()
             await self._room.wait()
         if not self._finished:
             self._events.append(event)
             self._arrived.set()
+
+    def _drop_partial(self) -> bool:
+        """Drop the oldest partial, if there is one."""
+        for index, event in enumerate(self._events):
+            if isinstance(event, RealtimeTranscription):
+                del self._events[index]
+                return True
+        return False
 
     def finish(self, error: Exception | None) -> None:
         """Nothing more comes; `error` is raised after the last event. The first call counts."""

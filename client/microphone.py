@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from client.kept_audio import AudioFormat
 from client.sources import BLOCK_SAMPLES, SAMPLE_RATE_HZ, SourceError
 
 BLOCK_S = BLOCK_SAMPLES / SAMPLE_RATE_HZ
 QUEUE_BLOCKS = 470
-"""30 s of blocks wait for the network at most. Overflow ends the recording with an error."""
+"""30 s of blocks wait to be taken at most. Overflow ends the recording with an error."""
 SILENT_LIMIT_S = 5.0
 """A microphone that is open gives blocks all the time; one that was unplugged gives none."""
 
@@ -187,7 +188,7 @@ def find_backend(
             missing.append(f"{name}: {error}")
     raise MicrophoneError(
         f"no audio library for the microphone ({'; '.join(missing)}).\n{_how_to_install(platform)}"
-        "\nOr send a file: --file F"
+        "\nOr send a file: give its name"
     )
 
 
@@ -199,7 +200,7 @@ def choose_device(devices: Sequence[Device], wanted: str | None) -> Device:
     if not devices:
         raise MicrophoneError(
             "no microphone found. Plug one in, allow programs to use it in the system's privacy "
-            "settings, then see --list-devices. Or send a file: --file F"
+            "settings, then see --list-devices. Or send a file: give its name"
         )
     if wanted is None:
         return next((d for d in devices if d.is_default), devices[0])
@@ -212,6 +213,10 @@ def choose_device(devices: Sequence[Device], wanted: str | None) -> Device:
 class Microphone:
     """A device as a source: mono PCM16 at 16 kHz, or at the device's own rate if it must be."""
 
+    header = b""
+    read_ahead_s: float | None = None
+    total_s: float | None = None
+
     def __init__(
         self, backend: Backend, device: Device, silent_limit_s: float = SILENT_LIMIT_S
     ) -> None:
@@ -220,7 +225,7 @@ class Microphone:
         self._device = device
         self._silent_limit_s = silent_limit_s
         wanted = backend.supports(device, SAMPLE_RATE_HZ)
-        self.sample_rate_hz = SAMPLE_RATE_HZ if wanted else device.default_rate_hz
+        self.audio_format = AudioFormat(SAMPLE_RATE_HZ if wanted else device.default_rate_hz)
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """What is said, without end. Raises MicrophoneError, SourceError."""
@@ -229,8 +234,8 @@ class Microphone:
         try:
             stop = self._backend.open(
                 self._device,
-                self.sample_rate_hz,
-                round(BLOCK_S * self.sample_rate_hz),
+                self.audio_format.sample_rate_hz,
+                round(BLOCK_S * self.audio_format.sample_rate_hz),
                 lambda block: loop.call_soon_threadsafe(queue.put, block),
             )
         except OSError as error:
@@ -263,8 +268,8 @@ class _BlockQueue:
         if self._overflowed and self._queue.empty():
             waiting_s = QUEUE_BLOCKS * BLOCK_S
             raise SourceError(
-                f"the server took no audio for {waiting_s:.0f} s; recording ended. Check the "
-                "network and the server's load"
+                f"nobody took audio of the microphone for {waiting_s:.0f} s; recording ended. Is "
+                "this machine overloaded?"
             )
         try:
             async with asyncio.timeout(self._silent_limit_s):

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from client.kept_audio import AudioFormat
+
 SAMPLE_RATE_HZ = 16_000
 BLOCK_SAMPLES = 1024
 """64 ms at 16 kHz."""
@@ -23,7 +25,7 @@ class FileError(SourceError):
 
 
 class Source(Protocol):
-    """PCM16 mono audio in blocks, as it comes."""
+    """Audio in blocks of whole frames, as it comes."""
 
     @property
     def name(self) -> str:
@@ -31,8 +33,23 @@ class Source(Protocol):
         ...
 
     @property
-    def sample_rate_hz(self) -> int:
-        """The rate of `blocks`."""
+    def audio_format(self) -> AudioFormat:
+        """The format of `blocks`: PCM16 mono, unless `header` says otherwise."""
+        ...
+
+    @property
+    def header(self) -> bytes:
+        """What goes before the audio of each stream; mostly nothing."""
+        ...
+
+    @property
+    def read_ahead_s(self) -> float | None:
+        """How much may wait to be sent. None for what cannot wait: it is read in any case."""
+        ...
+
+    @property
+    def total_s(self) -> float | None:
+        """How much there is, where that is known."""
         ...
 
     def blocks(self) -> AsyncGenerator[bytes, None]:
@@ -43,7 +60,9 @@ class Source(Protocol):
 class FileSource:
     """An audio or video file: decoded, mixed to mono, at 16 kHz, in blocks of 64 ms."""
 
-    sample_rate_hz = SAMPLE_RATE_HZ
+    audio_format = AudioFormat(SAMPLE_RATE_HZ)
+    header = b""
+    read_ahead_s: float | None = 2.0
 
     def __init__(
         self,
@@ -57,13 +76,14 @@ class FileSource:
 
         Raises FileError if the file cannot be opened as audio.
         """
-        self.name = str(path)
+        self.name = path.name
         self._path = path
         self._paced = paced
         self._clock = clock
         self._sleep = sleep
-        with open_audio(path):
-            pass
+        with open_audio(path) as container:
+            duration_us = container.duration
+        self.total_s: float | None = None if duration_us is None else duration_us / 1_000_000
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """The file's audio. Raises FileError."""
@@ -78,6 +98,14 @@ class FileSource:
             yield block
         if sent_samples == 0:
             raise FileError(f"{self._path}: there is no audio in it")
+
+
+def read_file(path: str | Path) -> AsyncGenerator[bytes, None]:
+    """The audio of any audio or video file as PCM16 mono at 16 kHz, in blocks of 64 ms.
+
+    As fast as they are taken. Raises FileError.
+    """
+    return FileSource(Path(path), paced=False).blocks()
 
 
 def open_audio(path: Path) -> Any:

@@ -1,34 +1,17 @@
-"""The protocol from a client's side: both ports of one session, over `websockets`.
-
-async with connect(resolve(None, None)) as connection:
-    await connection.configure(sample_rate_hz=16_000)
-    ...                                   # one task: `async for event in connection`
-    await connection.send(pcm)            # another: audio, then
-    await connection.end()                # every final of it has been received
-"""
+"""Both ports of one session, as one connection: audio and requests out, typed events in."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from itertools import count
 from typing import TypeVar
 
 import msgspec
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
-from client.addresses import (
-    Addresses,
-    audio_beside,
-    control_wanted,
-    is_loopback,
-    what_to_do,
-    with_query,
-)
+from client.errors import ClientError, ConnectionLostError, RequestFailedError
 from client.events import BadEventError, EventQueue, parse_event
 from server import protocol
 from server.messages import (
@@ -50,14 +33,10 @@ from server.messages import (
     SpeechStartedEvent,
 )
 
-logger = logging.getLogger(__name__)
-
-OPEN_LIMIT_S = 10.0
 ANSWER_LIMIT_S = 30.0
 ACK_LIMIT_S = 120.0
 """The server takes what is on its way and decodes it before it acknowledges `audio_end`."""
 
-PING_TIMEOUT_S = 60.0
 WINDOW_S = 2.0
 """At most two windows of audio are on their way. Sockets alone would hold minutes of audio, and
 keepalive pongs, which queue up behind it, would come too late on a slow server."""
@@ -81,31 +60,16 @@ ON_BOTH_PORTS = (
 EventT = TypeVar("EventT", bound=Event)
 
 
-class ClientError(Exception):
-    """Something failed. The message is for the user."""
-
-
-class ConnectError(ClientError):
-    """There is no server, or it does not let this client in."""
-
-
-class ConnectionLostError(ClientError):
-    """The connection ended before this client ended it."""
-
-
-class RequestFailedError(ClientError):
-    """The server refused a request, with a code of the protocol."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class AsrConnection:
-    """Both ports of a session.
+    """Both ports of a session; `connect` makes it.
 
-    Iterate it in a task of its own: events that nobody takes end up stopping the answers too.
-    Every event comes once, in the order of its port; answers go to whoever asked.
+    Every event comes once, in the order of its port; answers go to whoever asked. Iterate it in a
+    task of its own while another sends, or let `transcribe` do both: where nobody takes events,
+    the server is held back in the end, and with it the answers to `send` and `end`.
+
+    Iterating ends behind the last final of audio that was ended (`end`), or when the connection
+    was closed (`close`); ConnectionLostError comes behind the last event received. Iterating again
+    after `end` goes on with what comes next.
     """
 
     def __init__(
@@ -132,7 +96,28 @@ class AsrConnection:
         return self
 
     async def __anext__(self) -> Event:
-        return await self._events.get()
+        event = await self._events.get()
+        if isinstance(event, AudioEndAck):
+            raise StopAsyncIteration
+        return event
+
+    async def transcribe(
+        self, audio: AsyncIterable[bytes] | Iterable[bytes]
+    ) -> AsyncGenerator[Event, None]:
+        """Send all of `audio`, end it, and give every event until its last final.
+
+        The pieces are PCM16 of any size in the configured format. What goes wrong in `audio`
+        closes the connection and is raised here, behind what was received.
+        Raises ClientError, ConnectionLostError.
+        """
+        sending = asyncio.create_task(self._send_all(audio), name="send audio")
+        try:
+            async for event in self:
+                yield event
+            await sending
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
 
     async def configure(self, sample_rate_hz: int, channels: int = 1) -> AudioConfigured:
         """Say what PCM16 audio will follow. Raises RequestFailedError, ConnectionLostError."""
@@ -147,8 +132,10 @@ class AsrConnection:
     async def send(self, pcm: bytes) -> None:
         """Send audio in the configured format; waits while the server takes no more.
 
-        Raises ConnectionLostError.
+        Raises ConnectionLostError; ClientError for a viewer, who only listens.
         """
+        if self.connected.role == "viewer":
+            raise ClientError("a viewer only listens: connect without role='viewer' to speak")
         try:
             await self._audio.send(pcm)
             self._sent_bytes += len(pcm)
@@ -157,6 +144,19 @@ class AsrConnection:
                 await self._next_window()
         except ConnectionClosed as closed:
             raise _lost(closed) from closed
+
+    async def _send_all(self, audio: AsyncIterable[bytes] | Iterable[bytes]) -> None:
+        try:
+            if isinstance(audio, AsyncIterable):
+                async for piece in audio:
+                    await self.send(piece)
+            else:
+                for piece in audio:
+                    await self.send(piece)
+            await self.end()
+        except Exception:
+            await self.close()
+            raise
 
     async def end(self, limit_s: float = ACK_LIMIT_S) -> AudioEndAck:
         """End the audio: returns when every final of it has been received.
@@ -236,6 +236,8 @@ class AsrConnection:
     async def _take(self, event: Event, from_audio: bool) -> None:
         if not from_audio and _comes_on_audio(event):
             return
+        if isinstance(event, Connected):
+            return  # of the second port: `connected` has it
         if isinstance(event, Pong):
             self._windows_ahead -= 1
             self._window_taken.set()
@@ -246,6 +248,8 @@ class AsrConnection:
             await self._events.put(event)
         elif not answer.done():
             answer.set_result(event)
+            if isinstance(event, AudioEndAck):
+                await self._events.put(event)
 
     def _finish(self, error: ConnectionLostError | None) -> None:
         self._events.finish(error)
@@ -253,63 +257,6 @@ class AsrConnection:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error or ConnectionLostError("the connection was closed"))
-
-
-@asynccontextmanager
-async def connect(
-    addresses: Addresses,
-    *,
-    session: str | None = None,
-    speaker: str | None = None,
-    greeting_limit_s: float = OPEN_LIMIT_S,
-) -> AsyncIterator[AsrConnection]:
-    """Connect both ports to one session. Raises ConnectError."""
-    async with AsyncExitStack() as stack:
-        control = await _open(stack, addresses, with_query(addresses.control, session=session))
-        connected = await _greeting(control, addresses, greeting_limit_s)
-        audio_url = addresses.audio or audio_beside(addresses.control, connected.audio_port)
-        url = with_query(audio_url, session=connected.session_id, speaker=speaker, events="all")
-        audio = await _open(stack, addresses, url)
-        connection = AsrConnection(control, audio, connected)
-        stack.push_async_callback(connection.close)
-        yield connection
-
-
-async def _open(stack: AsyncExitStack, addresses: Addresses, url: str) -> ClientConnection:
-    try:
-        socket = await open_websocket(
-            url,
-            open_timeout=OPEN_LIMIT_S,
-            ping_timeout=PING_TIMEOUT_S,
-            compression=None,
-            proxy=None if is_loopback(url) else True,
-        )
-    except InvalidStatus as refused:
-        body = (refused.response.body or b"").decode(errors="replace").strip()
-        status = refused.response.status_code
-        raise ConnectError(f"{url} answered HTTP {status}: {body}") from refused
-    except (OSError, InvalidHandshake, TimeoutError) as error:
-        reason = str(error) or "no answer"
-        raise ConnectError(f"{url}: {reason}\n{what_to_do(addresses)}") from error
-    stack.push_async_callback(socket.close)  # as a context, it would close with 1011 on an error
-    return socket
-
-
-async def _greeting(control: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
-    try:
-        async with asyncio.timeout(limit_s):
-            event = parse_event(await control.recv())
-    except TimeoutError as error:
-        silent = f"{addresses.control} did not greet in {limit_s:g} s; is it the audio port?"
-        raise ConnectError(f"{silent}\n{control_wanted(addresses)}") from error
-    except (BadEventError, ConnectionClosed) as error:
-        reason = str(error) or type(error).__name__
-        other = f"{addresses.control} is not a control port: {reason}"
-        raise ConnectError(f"{other}\n{control_wanted(addresses)}") from error
-    if not isinstance(event, Connected):
-        other = f"{addresses.control} did not greet; is it the audio port?"
-        raise ConnectError(f"{other}\n{control_wanted(addresses)}")
-    return event
 
 
 def _window_bytes(sample_rate_hz: int, channels: int) -> int:

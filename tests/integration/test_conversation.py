@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from client import FinalTranscription, connect
 from tests.support.audio_signals import silence
 from tests.support.running_server import Client, RunningServer, run_server
 from tests.support.speech import pcm16, pieces, spoken, utterances
@@ -38,10 +39,9 @@ async def say(client: Client, data: bytes, size: int = 3_200) -> None:
 
 
 async def finals_of(server: RunningServer, session: str, data: bytes, size: int) -> list[str]:
-    async with server.audio(f"?session={session}&events=all") as client:
-        await say(client, data, size)
-        await client.ask({"type": "audio_end"}, "audio_end_ack")
-        return client.texts()
+    async with connect(server.audio_url, session=session) as asr:
+        events = [event async for event in asr.transcribe(pieces(data, size))]
+    return [event.text for event in events if isinstance(event, FinalTranscription)]
 
 
 async def test_a_final_has_the_published_fields_first_and_reaches_both_ports(

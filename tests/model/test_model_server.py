@@ -14,6 +14,7 @@ from audio.types import Samples
 from benchmarks.dataset import Clip, load_clips
 from benchmarks.scoring import cer, corpus_cer
 from benchmarks.stream_metrics import voiced_bounds
+from client import FinalTranscription, connect
 from server.app import App
 from server.settings import Settings
 from tests.support.running_server import RunningServer, serving
@@ -46,12 +47,15 @@ async def heard(
     server: RunningServer, session: str, data: bytes, *, size: int = 3_200, pace_s: float = 0.0
 ) -> list[str]:
     """Finals of one stream; `pace_s` is the time between messages."""
-    async with server.audio(f"?session={session}&events=all") as audio:
+
+    async def paced() -> AsyncIterator[bytes]:
         for piece in pieces(data, size):
-            await audio.send(piece)
+            yield piece
             await asyncio.sleep(pace_s)
-        await audio.ask({"type": "audio_end"}, "audio_end_ack")
-        return audio.texts()
+
+    async with connect(server.audio_url, session=session) as asr:
+        events = [event async for event in asr.transcribe(paced())]
+    return [event.text for event in events if isinstance(event, FinalTranscription)]
 
 
 def dev_clips(folder: Path, count: int) -> list[Clip]:

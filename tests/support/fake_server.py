@@ -180,7 +180,7 @@ class FakeServer:
         self.addresses[port].append(address)
         self._connections[port].add(socket)
         try:
-            if port is Port.CONTROL:
+            if port is Port.CONTROL or address.every_event:
                 await self._send(socket, self._connected(address))
             async for message in socket:
                 await self._on_message(port, socket, message)
@@ -228,11 +228,9 @@ class FakeServer:
             case protocol.AudioEnd():
                 self.say(*self.before_ack)
                 await self.acknowledges.wait()
+                streams = [STREAM_ID]
                 ack = AudioEndAck(
-                    session_id="default",
-                    stream_ids=[STREAM_ID],
-                    received_ms=0,
-                    request_id=request_id,
+                    session_id="default", stream_ids=streams, received_ms=0, request_id=request_id
                 )
                 await self._send(socket, ack)
 

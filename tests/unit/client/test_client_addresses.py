@@ -5,34 +5,34 @@ import pytest
 from client.addresses import (
     AddressError,
     Addresses,
-    audio_beside,
+    completed,
     is_loopback,
     port_of,
     resolve,
+    what_to_do,
     with_query,
 )
 
 
 @pytest.mark.parametrize(
-    ("audio", "control", "expected"),
+    ("url", "control", "expected"),
     [
         (None, None, Addresses("ws://localhost:8765", "ws://localhost:8766")),
-        ("ws://box:9001", None, Addresses("ws://box:9000", "ws://box:9001", True)),
+        ("ws://box:9001", None, Addresses(either="ws://box:9001")),
         (None, "ws://box:9000", Addresses("ws://box:9000", None)),
         ("ws://a:1", "ws://b:2", Addresses("ws://b:2", "ws://a:1")),
         (
             "wss://asr.example/ws/audio",
             None,
-            Addresses("wss://asr.example/ws/control", "wss://asr.example/ws/audio", True),
+            Addresses("wss://asr.example/ws/control", "wss://asr.example/ws/audio"),
         ),
-        ("ws://[::1]:8766", None, Addresses("ws://[::1]:8765", "ws://[::1]:8766", True)),
-        ("ws://u:p@box:9001", None, Addresses("ws://u:p@box:9000", "ws://u:p@box:9001", True)),
+        ("wss://asr.example/ws/control", None, Addresses("wss://asr.example/ws/control")),
     ],
 )
-def test_what_the_user_left_out_is_filled_in(
-    audio: str | None, control: str | None, expected: Addresses
+def test_what_the_user_said_is_kept_and_paths_tell_the_port(
+    url: str | None, control: str | None, expected: Addresses
 ) -> None:
-    assert resolve(audio, control) == expected
+    assert resolve(url, control) == expected
 
 
 @pytest.mark.parametrize("url", ["localhost:8766", "http://localhost:1", "ws://", "ws://h:99999"])
@@ -44,15 +44,36 @@ def test_what_is_no_websocket_address_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "expected"),
+    ("known", "control", "audio"),
     [
-        ("ws://localhost:8765", "ws://localhost:9999"),
-        ("wss://asr.example/ws/control", "wss://asr.example/ws/audio"),
-        ("wss://asr.example:8443/ws/control?token=t", "wss://asr.example:8443/ws/audio?token=t"),
+        (Addresses("ws://box:1"), "ws://box:1", "ws://box:9001"),
+        (Addresses("ws://box:1", "ws://far:2"), "ws://box:1", "ws://far:2"),
+        (Addresses(either="ws://box:9001"), "ws://box:9000", "ws://box:9001"),
+        (Addresses(either="ws://box:9000"), "ws://box:9000", "ws://box:9001"),
+        (Addresses(either="ws://u:p@[::1]:9001"), "ws://u:p@[::1]:9000", "ws://u:p@[::1]:9001"),
+        (
+            Addresses("wss://asr.example:8443/ws/control?a=b"),
+            "wss://asr.example:8443/ws/control?a=b",
+            "wss://asr.example:8443/ws/audio?a=b",
+        ),
     ],
 )
-def test_the_audio_port_is_found_beside_the_control_port(control: str, expected: str) -> None:
-    assert audio_beside(control, 9999) == expected
+def test_the_greeting_s_ports_complete_the_addresses(
+    known: Addresses, control: str, audio: str
+) -> None:
+    assert completed(known, 9000, 9001) == Addresses(control, audio)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "ports"),
+    [
+        (Addresses("ws://h:1", "ws://h:7"), "on ports 1 and 7"),
+        (Addresses("ws://h:1"), "on ports 1 and 2"),
+        (Addresses(either="ws://h:1"), "is running (python"),
+    ],
+)
+def test_without_a_server_the_ports_are_named(addresses: Addresses, ports: str) -> None:
+    assert ports in what_to_do(addresses)
 
 
 def test_queries_are_added_to_what_is_there() -> None:

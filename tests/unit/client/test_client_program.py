@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,69 +14,10 @@ from server import protocol
 from server.messages import ErrorEvent, ServerShutdown
 from server.peer import Port
 from tests.support.audio_signals import pcm16, tone, wav_bytes
+from tests.support.client_program import FAKE_PYAUDIO, NO_LIBRARY, ClientProgram, modules
 from tests.support.fake_server import STREAM_ID, FakeServer, final, partial
 
-ROOT = Path(__file__).resolve().parents[3]
 SPEECH = pcm16(tone(440, 0.5))
-
-FAKE_PYAUDIO = """
-import threading, time
-paInt16, paContinue = 8, 0
-class PyAudio:
-    info = {"index": 0, "name": "Fake Mic", "maxInputChannels": 1, "defaultSampleRate": 48000.0}
-    def get_default_input_device_info(self): return self.info
-    def get_device_count(self): return 1
-    def get_device_info_by_index(self, index): return self.info
-    def is_format_supported(self, rate, **_): return True
-    def open(self, stream_callback, frames_per_buffer, **_):
-        self.running = True
-        def record():
-            while self.running:
-                stream_callback(b"\\x01\\x00" * frames_per_buffer, frames_per_buffer, {}, 0)
-                time.sleep(0.01)
-        self.thread = threading.Thread(target=record, daemon=True)
-        self.thread.start()
-        return self
-    def stop_stream(self):
-        self.running = False
-        self.thread.join()
-    def close(self): pass
-"""
-NO_LIBRARY = "raise ImportError('not here')"
-
-
-@dataclass
-class Client:
-    """A running client program."""
-
-    process: asyncio.subprocess.Process
-
-    @classmethod
-    async def start(
-        cls, server: FakeServer, *arguments: str | Path, modules: Path | None = None
-    ) -> Client:
-        addresses = ("--url", server.audio_url, "--control-url", server.control_url)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            ROOT / "realtime_thai_asr_client.py",
-            *addresses,
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(modules or "")},
-        )
-        return cls(process)
-
-    async def result(self) -> tuple[int, str, str]:
-        """Exit status, standard output, standard error."""
-        try:
-            async with asyncio.timeout(20):
-                out, err = await self.process.communicate()
-        finally:
-            if self.process.returncode is None:
-                self.process.kill()
-        assert self.process.returncode is not None
-        return self.process.returncode, out.decode(), err.decode()
 
 
 @pytest_asyncio.fixture
@@ -102,88 +40,78 @@ def long_file(tmp_path: Path) -> Path:
     return path
 
 
-def modules(tmp_path: Path, pyaudio: str) -> Path:
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "pyaudio.py").write_text(pyaudio)
-    (folder / "sounddevice.py").write_text(NO_LIBRARY)
-    return folder
-
-
-@pytest.mark.asyncio
 async def test_a_file_becomes_lines_of_thai(server: FakeServer, speech_file: Path) -> None:
     server.before_ack = [partial("สวัส"), final("สวัสดีครับ"), final("ผมชื่อโจน", utterance_id=2)]
-    client = await Client.start(server, "--file", speech_file, "--fast")
+    client = await ClientProgram.start(server, "--file", speech_file, "--fast")
     status, out, err = await client.result()
     assert (status, out) == (0, "สวัสดีครับ\nผมชื่อโจน\n")
     assert server.audio == SPEECH
     assert "whisper-base" in err
 
 
-@pytest.mark.asyncio
 async def test_the_model_is_loaded_before_any_audio(server: FakeServer, speech_file: Path) -> None:
     arguments = ("--fast", "--model", "biodatlab-faster", "--session", "room")
-    status, _, err = await (await Client.start(server, "--file", speech_file, *arguments)).result()
+    status, _, err = await (
+        await ClientProgram.start(server, "--file", speech_file, *arguments)
+    ).result()
     assert status == 0
-    assert type(server.requests[0]) is protocol.LoadModel
+    kinds = [type(request) for request in server.requests if not isinstance(request, protocol.Ping)]
+    assert kinds[:3] == [protocol.AudioConfig, protocol.LoadModel, protocol.GetStatus]
     assert "-> biodatlab-faster" in err
     assert server.addresses[Port.AUDIO][0].session == "room"
 
 
-@pytest.mark.asyncio
 async def test_a_model_that_cannot_be_loaded_is_a_failure(
     server: FakeServer, speech_file: Path
 ) -> None:
     server.load_errors["big"] = ErrorEvent(
         code="model_load_failed", message="Failed to load model big"
     )
-    client = await Client.start(server, "--file", speech_file, "--model", "big")
+    client = await ClientProgram.start(server, "--file", speech_file, "--model", "big")
     status, _, err = await client.result()
     assert status == 1
     assert "Error: Failed to load model big" in err
     assert server.frames == []
 
 
-@pytest.mark.asyncio
 async def test_an_error_of_the_server_is_a_failure_and_the_rest_goes_on(
     server: FakeServer, speech_file: Path
 ) -> None:
     lost = ErrorEvent(code="decode_failed", message="lost", stream_id=STREAM_ID, utterance_id=1)
     server.before_ack = [lost, final("ครับ", utterance_id=2)]
-    client = await Client.start(server, "--file", speech_file, "--fast")
+    client = await ClientProgram.start(server, "--file", speech_file, "--fast")
     status, out, err = await client.result()
     assert (status, out) == (1, "ครับ\n")
     assert "Error: lost (decode_failed)" in err
 
 
-@pytest.mark.asyncio
 async def test_an_overload_that_loses_nothing_is_no_failure(
     server: FakeServer, speech_file: Path
 ) -> None:
     late = ErrorEvent(code="overloaded", message="late")
     server.before_ack = [late, late, final("ครับ")]
-    client = await Client.start(server, "--file", speech_file, "--fast")
+    client = await ClientProgram.start(server, "--file", speech_file, "--fast")
     status, out, err = await client.result()
     assert (status, out) == (0, "ครับ\n")
     assert err.count("Warning: late") == 1
 
 
-@pytest.mark.asyncio
 async def test_without_a_server_the_message_says_what_to_do(
     server: FakeServer, speech_file: Path
 ) -> None:
-    client = await Client.start(server, "--file", speech_file, "--control-url", "ws://localhost:1")
+    client = await ClientProgram.start(
+        server, "--file", speech_file, "--control-url", "ws://localhost:1"
+    )
     status, out, err = await client.result()
     assert (status, out) == (3, "")
     assert err.startswith("Error: WebSocket connection failed\n")
     assert "Make sure the server is running on ports" in err
 
 
-@pytest.mark.asyncio
 async def test_a_file_that_is_no_audio_is_told_before_connecting(
     server: FakeServer, tmp_path: Path
 ) -> None:
-    client = await Client.start(server, "--file", tmp_path / "ไม่มี.wav")
+    client = await ClientProgram.start(server, "--file", tmp_path / "ไม่มี.wav")
     status, _, err = await client.result()
     assert status == 5
     assert "Error: cannot read" in err
@@ -191,9 +119,8 @@ async def test_a_file_that_is_no_audio_is_told_before_connecting(
     assert server.addresses[Port.CONTROL] == []
 
 
-@pytest.mark.asyncio
 async def test_a_connection_lost_in_mid_stream_is_told(server: FakeServer, long_file: Path) -> None:
-    client = await Client.start(server, "--file", long_file)
+    client = await ClientProgram.start(server, "--file", long_file, "--no-reconnect")
     await server.until(lambda: len(server.frames) >= 3)
     server.say(final("ได้ยินแล้ว"))
     await server.hang_up(Port.AUDIO, 1011, "out of luck")
@@ -202,11 +129,10 @@ async def test_a_connection_lost_in_mid_stream_is_told(server: FakeServer, long_
     assert "Error: the server closed the connection (1011 out of luck)" in err
 
 
-@pytest.mark.asyncio
 async def test_recording_stopped_by_another_client_ends_the_stream(
     server: FakeServer, long_file: Path
 ) -> None:
-    client = await Client.start(server, "--file", long_file)
+    client = await ClientProgram.start(server, "--file", long_file)
     await server.until(lambda: len(server.frames) >= 3)
     server.say_on(Port.AUDIO, ErrorEvent(code="not_recording", message="recording was stopped"))
     status, _, err = await client.result()
@@ -214,39 +140,36 @@ async def test_recording_stopped_by_another_client_ends_the_stream(
     assert "recording was stopped" in err
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_shutdown_ends_the_sending_and_what_is_missing_is_told(
     server: FakeServer, long_file: Path, late: bool
 ) -> None:
     not_taken = ErrorEvent(code="shutting_down", message="this audio is not taken")
     server.before_ack = [*([not_taken] if late else []), final("ก่อนปิด")]
-    client = await Client.start(server, "--file", long_file)
+    client = await ClientProgram.start(server, "--file", long_file, "--no-reconnect")
     await server.until(lambda: len(server.frames) >= 3)
     server.say(ServerShutdown(grace_s=5.0))
     status, out, err = await client.result()
     assert (status, out) == (1, "ก่อนปิด\n")
-    assert f"Error: the rest of {ascii(str(long_file))[1:-1]} was not recognised" in err
+    assert f"Error: the rest of {long_file.name} was not recognised" in err
     assert len(server.audio) < 5 * 32_000
 
 
-@pytest.mark.asyncio
 async def test_a_shutdown_after_the_last_audio_is_no_failure(
     server: FakeServer, speech_file: Path
 ) -> None:
     server.before_ack = [ServerShutdown(grace_s=5.0), final("ครบ")]
-    client = await Client.start(server, "--file", speech_file, "--fast")
+    client = await ClientProgram.start(server, "--file", speech_file, "--fast")
     status, out, err = await client.result()
     assert (status, out) == (0, "ครบ\n")
     assert "shutting down" in err
     assert "not recognised" not in err
 
 
-@pytest.mark.asyncio
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process on Windows")
 async def test_ctrl_c_ends_a_file_with_its_last_final(server: FakeServer, long_file: Path) -> None:
     server.before_ack = [final("คำสุดท้าย")]
-    client = await Client.start(server, "--file", long_file)
+    client = await ClientProgram.start(server, "--file", long_file)
     await server.until(lambda: len(server.frames) >= 3)
     client.process.send_signal(signal.SIGINT)
     status, out, _ = await client.result()
@@ -254,11 +177,10 @@ async def test_ctrl_c_ends_a_file_with_its_last_final(server: FakeServer, long_f
     assert len(server.audio) < 5 * 32_000
 
 
-@pytest.mark.asyncio
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process on Windows")
 async def test_a_second_ctrl_c_ends_at_once(server: FakeServer, long_file: Path) -> None:
     server.acknowledges.clear()
-    client = await Client.start(server, "--file", long_file)
+    client = await ClientProgram.start(server, "--file", long_file)
     await server.until(lambda: len(server.frames) >= 3)
     client.process.send_signal(signal.SIGINT)
     await server.until(lambda: bool(server.requests_of(protocol.AudioEnd)))
@@ -268,11 +190,10 @@ async def test_a_second_ctrl_c_ends_at_once(server: FakeServer, long_file: Path)
     assert "Traceback" not in err
 
 
-@pytest.mark.asyncio
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process on Windows")
 async def test_the_microphone_is_heard_until_ctrl_c(server: FakeServer, tmp_path: Path) -> None:
     server.before_ack = [final("จบแล้ว")]
-    client = await Client.start(server, modules=modules(tmp_path, FAKE_PYAUDIO))
+    client = await ClientProgram.start(server, modules=modules(tmp_path, FAKE_PYAUDIO))
     await server.until(lambda: len(server.frames) >= 5)
     client.process.send_signal(signal.SIGINT)
     status, out, err = await client.result()
@@ -281,18 +202,18 @@ async def test_the_microphone_is_heard_until_ctrl_c(server: FakeServer, tmp_path
     assert server.frames[0] == b"\1\0" * 1024
 
 
-@pytest.mark.asyncio
 async def test_microphones_are_listed(server: FakeServer, tmp_path: Path) -> None:
-    client = await Client.start(server, "--list-devices", modules=modules(tmp_path, FAKE_PYAUDIO))
+    client = await ClientProgram.start(
+        server, "--list-devices", modules=modules(tmp_path, FAKE_PYAUDIO)
+    )
     assert await client.result() == (0, "*  0  Fake Mic (48000 Hz)\n", "")
 
 
-@pytest.mark.asyncio
 async def test_without_an_audio_library_the_message_says_what_to_do(
     server: FakeServer, tmp_path: Path
 ) -> None:
-    client = await Client.start(server, modules=modules(tmp_path, NO_LIBRARY))
+    client = await ClientProgram.start(server, modules=modules(tmp_path, NO_LIBRARY))
     status, _, err = await client.result()
     assert status == 4
     assert "Install one: pip install" in err
-    assert "--file F" in err
+    assert "send a file" in err

@@ -1,21 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 from websockets.asyncio.server import ServerConnection
 
-from client.addresses import Addresses, resolve
-from client.stream import (
+from client import (
     AsrConnection,
     ClientError,
-    ConnectError,
     ConnectionLostError,
     RequestFailedError,
     connect,
 )
+from client.addresses import Addresses
 from server import protocol
 from server.messages import ErrorEvent, Event, FinalTranscription, Notice
 from server.peer import Port
@@ -37,20 +36,6 @@ async def rest_of(connection: AsrConnection) -> list[Event]:
     return [event async for event in connection]
 
 
-@pytest.mark.asyncio
-async def test_both_ports_join_one_session(server: FakeServer) -> None:
-    addresses = Addresses(server.control_url, None)  # the audio port comes from `connected`
-    async with connect(addresses, session="room", speaker="Nok") as connection:
-        configured = await connection.configure(48_000, channels=2)
-        assert connection.connected.session_id == "room"
-    assert connection.stream_ids == (STREAM_ID,)
-    assert (configured.sample_rate, configured.channels) == (48_000, 2)
-    [control], [audio] = server.addresses[Port.CONTROL], server.addresses[Port.AUDIO]
-    assert (control.session, audio.session) == ("room", "room")
-    assert (audio.speaker, audio.every_event) == ("Nok", True)
-
-
-@pytest.mark.asyncio
 async def test_audio_arrives_and_end_returns_after_every_final(server: FakeServer) -> None:
     server.before_ack = [partial("สวัส", "ส"), final("สวัสดีครับ")]
     async with connect(both(server)) as connection:
@@ -62,7 +47,6 @@ async def test_audio_arrives_and_end_returns_after_every_final(server: FakeServe
     assert events == server.before_ack
 
 
-@pytest.mark.asyncio
 async def test_what_both_ports_say_comes_once(server: FakeServer) -> None:
     ours = Notice(level="warning", code="no_speech", message="?", stream_id=STREAM_ID)
     lost = ErrorEvent(code="decode_failed", message="?", stream_id=STREAM_ID, utterance_id=2)
@@ -73,7 +57,6 @@ async def test_what_both_ports_say_comes_once(server: FakeServer) -> None:
         assert await rest_of(connection) == server.before_ack
 
 
-@pytest.mark.asyncio
 async def test_what_only_the_control_port_says_comes_too(server: FakeServer) -> None:
     async with connect(both(server)) as connection:
         notice = Notice(level="info", code="model", message="a better model is ready")
@@ -81,7 +64,6 @@ async def test_what_only_the_control_port_says_comes_too(server: FakeServer) -> 
         assert await anext(connection) == notice
 
 
-@pytest.mark.asyncio
 async def test_a_model_is_loaded_or_refused_with_its_code(server: FakeServer) -> None:
     server.load_errors["big"] = ErrorEvent(code="model_load_failed", message="too big")
     async with connect(both(server)) as connection:
@@ -93,7 +75,6 @@ async def test_a_model_is_loaded_or_refused_with_its_code(server: FakeServer) ->
     assert raised.value.code == "model_load_failed"
 
 
-@pytest.mark.asyncio
 async def test_an_end_that_nobody_acknowledges_is_an_error(server: FakeServer) -> None:
     server.acknowledges.clear()
     async with connect(both(server)) as connection:
@@ -101,13 +82,11 @@ async def test_an_end_that_nobody_acknowledges_is_an_error(server: FakeServer) -
             await connection.end(limit_s=0.01)
 
 
-@pytest.mark.asyncio
 @pytest.mark.parametrize("port", list(Port))
 async def test_a_lost_connection_is_told_after_what_was_received(
     server: FakeServer, port: Port
 ) -> None:
     async with connect(both(server)) as connection:
-        await connection.configure(16_000)
         server.say_on(Port.AUDIO, final("หนึ่ง"))
         assert isinstance(await anext(connection), FinalTranscription)
         await server.hang_up(port, 1011, "out of luck")
@@ -115,7 +94,6 @@ async def test_a_lost_connection_is_told_after_what_was_received(
             await anext(connection)
 
 
-@pytest.mark.asyncio
 async def test_a_lost_connection_fails_what_is_asked_and_sent(server: FakeServer) -> None:
     server.acknowledges.clear()
     async with connect(both(server)) as connection:
@@ -126,65 +104,6 @@ async def test_a_lost_connection_fails_what_is_asked_and_sent(server: FakeServer
             await ending
         with pytest.raises(ConnectionLostError):
             await connection.send(b"\0\0")
-
-
-@pytest.mark.asyncio
-async def test_no_server_is_explained(server: FakeServer) -> None:
-    gone = both(server)
-    await server.close()
-    with pytest.raises(ConnectError) as raised:
-        async with connect(gone):
-            pass
-    assert "Make sure the server is running on ports" in str(raised.value)
-
-
-@pytest.mark.asyncio
-async def test_a_refused_name_comes_with_the_server_s_reason(server: FakeServer) -> None:
-    with pytest.raises(ConnectError, match="HTTP 400: session is 1 to 64 letters"):
-        async with connect(both(server), session="two words"):
-            pass
-
-
-@pytest.mark.asyncio
-async def test_the_audio_port_is_no_control_port(server: FakeServer) -> None:
-    with pytest.raises(ConnectError, match=r"did not greet in 0\.01 s; is it the audio port"):
-        async with connect(Addresses(server.audio_url, server.audio_url), greeting_limit_s=0.01):
-            pass
-
-
-@pytest.mark.asyncio
-async def test_an_audio_address_that_leads_nowhere_is_told_with_what_was_tried() -> None:
-    addresses = resolve("ws://localhost:2", None)
-    with pytest.raises(ConnectError) as raised:
-        async with connect(addresses):
-            pass
-    told = str(raised.value)
-    assert "--url is the audio port (default: ws://localhost:8766)" in told
-    assert "From ws://localhost:2 the control port was taken to be ws://localhost:1;" in told
-
-
-class CloseCodes(FakeServer):
-    """Remembers how its clients left."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.codes: list[int | None] = []
-
-    async def _serve(self, port: Port, socket: ServerConnection) -> None:
-        await super()._serve(port, socket)
-        async with self.arrived:
-            self.codes.append(socket.close_code)
-            self.arrived.notify_all()
-
-
-@pytest.mark.asyncio
-async def test_a_client_that_fails_says_goodbye_like_any_other() -> None:
-    async with CloseCodes() as server:
-        with pytest.raises(ValueError, match="of the client"):
-            async with connect(both(server)):
-                raise ValueError("a failure of the client")
-        await server.until(lambda: len(server.codes) == 2)
-    assert server.codes == [1000, 1000]
 
 
 class SlowServer(FakeServer):
@@ -203,7 +122,6 @@ class SlowServer(FakeServer):
         await super()._on_message(port, socket, message)
 
 
-@pytest.mark.asyncio
 async def test_a_slow_server_holds_the_sender_back_within_two_windows_of_audio() -> None:
     block = bytes(2 * 16_000)  # 1 s
     sent = 0
@@ -215,7 +133,6 @@ async def test_a_slow_server_holds_the_sender_back_within_two_windows_of_audio()
             sent += 1
 
     async with SlowServer() as server, connect(both(server)) as connection:
-        await connection.configure(16_000)
         sending = asyncio.create_task(send_all(connection))
         for taken in range(1, 8):
             server.takes.release()
@@ -226,3 +143,51 @@ async def test_a_slow_server_holds_the_sender_back_within_two_windows_of_audio()
         sending.cancel()
         for _ in range(10):
             server.takes.release()
+
+
+async def test_iterating_ends_with_the_audio_and_may_go_on(server: FakeServer) -> None:
+    server.before_ack = [partial("สวัส"), final("สวัสดี")]
+    async with connect(both(server)) as asr:
+        await asr.send(b"\1\2")
+        await asr.end()
+        assert [event async for event in asr] == server.before_ack
+        server.before_ack = [final("ครับ", utterance_id=2)]
+        await asr.end()
+        assert [event async for event in asr] == server.before_ack
+
+
+async def test_transcribe_sends_all_and_gives_every_event(server: FakeServer) -> None:
+    server.before_ack = [final("สวัสดี")]
+
+    async def blocks() -> AsyncIterator[bytes]:
+        yield b"\1\2"
+        yield b"\3\4"
+
+    async with connect(both(server)) as asr:
+        assert [event async for event in asr.transcribe(blocks())] == server.before_ack
+        assert [event async for event in asr.transcribe([b"\5\6"])] == server.before_ack
+    assert server.audio == b"\1\2\3\4\5\6"
+
+
+async def test_what_goes_wrong_in_the_audio_is_raised_behind_what_came(server: FakeServer) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"\1\2"
+        raise OSError("the disk is gone")
+
+    async with connect(both(server)) as asr:
+        with pytest.raises(OSError, match="the disk is gone"):
+            async for _ in asr.transcribe(broken()):
+                pass
+
+
+async def test_a_reader_that_comes_late_still_gets_every_final(server: FakeServer) -> None:
+    """More events than are kept: partials give way, so that one task can send and then read."""
+    server.before_ack = [
+        event
+        for number in range(200)
+        for event in (partial("ก", utterance_id=number), final("กา", utterance_id=number))
+    ]
+    async with connect(both(server)) as asr:
+        await asr.end(limit_s=10)
+        finals = [event async for event in asr if isinstance(event, FinalTranscription)]
+    assert len(finals) == 200

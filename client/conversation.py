@@ -1,0 +1,181 @@
+"""A source's audio to the server and its text to a view, over as many connections as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from client.backoff import GIVE_UP_AFTER_S, Backoff
+from client.errors import ClientError, ConnectError, ConnectionLostError, RequestFailedError
+from client.exchange import Exchange
+from client.feed import Feed
+from client.stream import AsrConnection
+from client.timeline import Timeline, is_restarted
+from client.view import View, minutes
+from server.messages import FinalTranscription
+
+Connect = Callable[[str | None], AbstractAsyncContextManager[AsrConnection]]
+"""Connects to a session: of this name, or the server's choice."""
+
+
+class Conversation:
+    """One source, or none for a viewer, until it ends or `stop` is set.
+
+    `finals` are all that were shown, on one clock. `failed`: something that was said is not
+    among them, or may not be.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        feed: Feed | None,
+        view: View,
+        *,
+        model: str | None = None,
+        reconnect: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.finals: list[FinalTranscription] = []
+        self.failed = False
+        self.begun = False
+        """The server was ready; from now on there may be something to lose."""
+        self._connect = connect
+        self._feed = feed
+        self._view = view
+        self._model = model
+        self._reconnect = reconnect
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self._backoff = Backoff(enabled=reconnect, jitter=jitter)
+        self._timeline = Timeline()
+        self._session: str | None = None
+        self._told_lost = False
+        """Once per outage; the view shows further tries as its model."""
+        self._began_s: float | None = None
+        self._connected_s = clock()
+
+    def stop(self) -> None:
+        """End as soon as everything that was said is text."""
+        self._stop.set()
+        self._backoff.ending()
+        if self._feed is not None:
+            self._feed.stop()
+
+    async def hold(self) -> None:
+        """Returns when every final is shown. Raises ClientError, SourceError."""
+        try:
+            while not await self._one_connection():
+                pass
+            if self._feed is not None:
+                self._feed.raise_failure()
+        except ClientError:
+            if self._feed is not None and self.begun:
+                from_ms = self._feed.kept.covered_ms
+                self._view.note(f"Error: from {minutes(from_ms / 1000)} on nothing was recognised.")
+            raise
+        finally:
+            if self._feed is not None:
+                await self._feed.close()
+                self._tell_lost(self._feed)
+            self._view.close()
+
+    async def _one_connection(self) -> bool:
+        """Whether that was all; else it was lost, and the time to try again has come."""
+        try:
+            async with self._connect(self._session) as connection:
+                await self._prepare(connection)
+                await self._exchange(connection)
+                return True
+        except (ConnectionLostError, ConnectError) as error:
+            await self._await_retry(error)
+            return False
+
+    async def _await_retry(self, error: ClientError) -> None:
+        """Say what happened and wait. Raises the error if there is no use in trying again."""
+        if self._feed is not None and self.begun:
+            self._feed.disconnected()
+        delay_s = self._backoff.failed(self._clock())
+        lasting = isinstance(error, ConnectError) and not error.may_pass
+        if delay_s is None or lasting or (self._stop.is_set() and self._feed is None):
+            raise error
+        if not self._told_lost:
+            self._told_lost = True
+            limit_min = GIVE_UP_AFTER_S / 60
+            self._view.note(f"Connection lost: {error}. Trying again for {limit_min:.0f} minutes.")
+        self._view.model(f"not connected, next try in {delay_s:.1f} s")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await self._stop.wait()
+
+    async def _prepare(self, connection: AsrConnection) -> None:
+        again = self._session is not None
+        now_s = self._clock()
+        await self._load_model(connection, again)
+        status = await connection.status()
+        restarted = again and is_restarted(status.uptime_s, now_s - self._connected_s)
+        if self._began_s is None:
+            self._began_s = self._clock()
+        base_ms = 0.0
+        if self._feed is not None:
+            self._feed.connected()
+            base_ms = self._feed.base_ms
+        self._timeline.connected(connection.stream_ids, base_ms, restarted=restarted)
+        self._view.own_streams = connection.stream_ids
+        self._session = connection.connected.session_id
+        self._connected_s = now_s
+        self._backoff.connected(now_s)
+        self.begun = True
+        self._told_lost = False
+        self._view.model(f"{status.current_model} ({status.device})")
+        if again:
+            self._view.note(f"Connected again -> {status.current_model} ({status.device})")
+            if self._feed is not None:
+                self._tell_lost(self._feed)
+            return
+        for notice in status.notices:
+            self._view.note(notice)
+        name = f"session {self._session}" if self._feed is None else self._feed.name
+        hint = "" if self._feed is None else self._feed.hint
+        self._view.note(f"{name} -> {status.current_model} ({status.device}){hint}")
+
+    async def _load_model(self, connection: AsrConnection, again: bool) -> None:
+        if self._model is None or (again and connection.connected.current_model == self._model):
+            return
+        self._view.note(f"Loading {self._model} ...")
+        try:
+            await connection.load_model(self._model)
+        except RequestFailedError as error:
+            if not again:
+                raise
+            self._view.note(f"Warning: {error}; the server's own model goes on")
+
+    async def _exchange(self, connection: AsrConnection) -> None:
+        assert self._began_s is not None
+        exchange = Exchange(
+            connection,
+            self._feed,
+            self._view,
+            self._timeline,
+            self.finals,
+            began_s=self._began_s,
+            clock=self._clock,
+            resends=self._reconnect and not self._stop.is_set(),
+        )
+        try:
+            await exchange.run(self._stop)
+        finally:
+            self.failed = self.failed or exchange.failed
+
+    def _tell_lost(self, feed: Feed) -> None:
+        lost_s = feed.take_lost_s()
+        if lost_s > 0:
+            self.failed = True
+            self._view.note(
+                f"Error: {lost_s:.1f} s of {feed.name} were not recognised: too much waited for "
+                "the server, and the oldest was dropped."
+            )

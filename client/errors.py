@@ -1,0 +1,30 @@
+"""What can go wrong between a client and its server. Every message is for the user."""
+
+from __future__ import annotations
+
+
+class ClientError(Exception):
+    """Something failed. The message is for the user."""
+
+
+class ConnectError(ClientError):
+    """There is no server, or it does not let this client in.
+
+    `may_pass`: trying again later can help (no answer, a server that starts or shuts down).
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+class ConnectionLostError(ClientError):
+    """The connection ended before this client ended it."""
+
+
+class RequestFailedError(ClientError):
+    """The server refused a request, with a code of the protocol."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,129 @@
+"""Opening both ports of one session.
+
+async with connect() as asr:              # or connect("ws://server:8766")
+    async for event in asr.transcribe(audio):
+        ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_websocket
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from client.addresses import Addresses, completed, is_loopback, resolve, what_to_do, with_query
+from client.errors import ConnectError
+from client.events import BadEventError, parse_event
+from client.stream import DEFAULT_RATE_HZ, AsrConnection
+from server.messages import Connected
+
+OPEN_LIMIT_S = 10.0
+PING_TIMEOUT_S = 60.0
+PASSING_STATUSES = range(500, 600)
+"""HTTP statuses of a server, or a proxy before it, that starts, drains or restarts."""
+
+Role = Literal["speaker", "viewer"]
+Finals = Literal["single", "revised"]
+
+
+@asynccontextmanager
+async def connect(
+    server: str | Addresses | None = None,
+    *,
+    session: str | None = None,
+    speaker: str | None = None,
+    role: Role = "speaker",
+    finals: Finals = "single",
+    token: str | None = None,
+    sample_rate_hz: int = DEFAULT_RATE_HZ,
+    channels: int = 1,
+    greeting_limit_s: float = OPEN_LIMIT_S,
+) -> AsyncIterator[AsrConnection]:
+    """Connect both ports to one session, for PCM16 audio of the given rate and channels.
+
+    `server` is the address of either port (None: ports 8765 and 8766 of this machine). A `viewer`
+    hears everything and sends nothing. `token` is sent as `Authorization: Bearer`.
+    Raises ConnectError, RequestFailedError, and AddressError for what is no WebSocket address.
+    """
+    addresses = server if isinstance(server, Addresses) else resolve(server, None)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    async with AsyncExitStack() as stack:
+        door = _Door(stack, addresses, headers)
+        query: dict[str, str | None] = {"role": None if role == "speaker" else role}
+        query["finals"] = None if finals == "single" else finals
+        whole = query | {"speaker": speaker, "events": "all"}  # either port takes all of it
+        first = await door.open(with_query(addresses.first, session=session, **whole))
+        connected = await _greeting(first, addresses, greeting_limit_s)
+        both = completed(addresses, connected.control_port, connected.audio_port)
+        assert both.control is not None
+        assert both.audio is not None
+        joined = connected.session_id
+        if both.control == addresses.first:
+            control = first
+            audio = await door.open(with_query(both.audio, session=joined, **whole))
+        else:
+            audio = first
+            control = await door.open(with_query(both.control, session=joined, **query))
+            await _greeting(control, both, greeting_limit_s)
+        connection = AsrConnection(control, audio, connected)
+        stack.push_async_callback(connection.close)
+        if role == "speaker":
+            await connection.configure(sample_rate_hz, channels)
+        yield connection
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Opens WebSockets that the stack closes."""
+
+    stack: AsyncExitStack
+    addresses: Addresses
+    headers: Mapping[str, str]
+
+    async def open(self, url: str) -> ClientConnection:
+        try:
+            socket = await open_websocket(
+                url,
+                additional_headers=self.headers,
+                open_timeout=OPEN_LIMIT_S,
+                ping_timeout=PING_TIMEOUT_S,
+                compression=None,
+                proxy=None if is_loopback(url) else True,
+            )
+        except InvalidStatus as refused:
+            body = (refused.response.body or b"").decode(errors="replace").strip()
+            status = refused.response.status_code
+            raise ConnectError(
+                f"{url} answered HTTP {status}: {body}", may_pass=status in PASSING_STATUSES
+            ) from refused
+        except (OSError, InvalidHandshake, TimeoutError) as error:
+            reason = str(error) or "no answer"
+            raise ConnectError(f"{url}: {reason}\n{what_to_do(self.addresses)}") from error
+        # as a context, it would close with 1011 on an error
+        self.stack.push_async_callback(socket.close)
+        return socket
+
+
+async def _greeting(socket: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
+    where = addresses.first
+    try:
+        async with asyncio.timeout(limit_s):
+            event = parse_event(await socket.recv())
+    except TimeoutError as error:
+        raise ConnectError(
+            f"{where} did not greet in {limit_s:g} s. Is it this server?\n{what_to_do(addresses)}"
+        ) from error
+    except (BadEventError, ConnectionClosed) as error:
+        reason = str(error) or type(error).__name__
+        raise ConnectError(
+            f"{where} is not a port of this server: {reason}\n{what_to_do(addresses)}"
+        ) from error
+    if not isinstance(event, Connected):
+        raise ConnectError(f"{where} did not greet.\n{what_to_do(addresses)}")
+    return event

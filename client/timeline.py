@@ -1,0 +1,61 @@
+"""Times of all streams on one clock, over all connections. Pure.
+
+The clock is the source's: own streams fall on it exactly. Streams of others have clocks of their
+own; they are placed by the moment at which they were first heard of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from server.messages import FinalTranscription, RealtimeTranscription
+
+TranscriptT = TypeVar("TranscriptT", RealtimeTranscription, FinalTranscription)
+
+RESTART_MARGIN_S = 2.0
+
+
+def is_restarted(uptime_s: float, since_connected_s: float) -> bool:
+    """Whether a server began after a moment so many seconds ago: its stream ids count anew."""
+    return uptime_s < since_connected_s - RESTART_MARGIN_S
+
+
+class Timeline:
+    """Places transcripts, and knows those of streams that this client has begun anew."""
+
+    def __init__(self) -> None:
+        self.own: tuple[str, ...] = ()
+        self._former: set[str] = set()
+        self._offsets_ms: dict[str, float] = {}
+
+    def connected(self, own: Sequence[str], base_ms: float, *, restarted: bool) -> None:
+        """A connection stands, whose own streams begin at `base_ms`."""
+        if restarted:
+            self._former.clear()
+            self._offsets_ms.clear()
+        else:
+            self._former.update(self.own)
+        self._former.difference_update(own)
+        self.own = tuple(own)
+        self._offsets_ms.update(dict.fromkeys(own, base_ms))
+
+    def is_former(self, stream_id: object) -> bool:
+        """Whether a stream is one that this client has begun anew."""
+        return stream_id in self._former
+
+    def place(self, event: TranscriptT, now_ms: float) -> TranscriptT | None:
+        """The event with times of the one clock.
+
+        None for a former stream of this client: its audio was sent again, and would come twice.
+        """
+        if self.is_former(event.stream_id):
+            return None
+        offset_ms = self._offsets_ms.setdefault(event.stream_id, now_ms - event.end_ms)
+        return replace(
+            event,
+            start_ms=max(0, round(event.start_ms + offset_ms)),
+            end_ms=max(0, round(event.end_ms + offset_ms)),
+        )
