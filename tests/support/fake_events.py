@@ -69,6 +69,7 @@ def final(
     stream_id: str = STREAM_ID,
     speaker: str | None = None,
     reason: str | None = None,
+    end_ms: int = 2_500,
 ) -> FinalTranscription:
     """A final of the fake session, with the figures of the protocol's example."""
     return FinalTranscription(
@@ -85,7 +86,7 @@ def final(
         utterance_id=utterance_id,
         revision=2,
         start_ms=0,
-        end_ms=2500,
+        end_ms=end_ms,
         confidence=0.9,
         end_reason="flush",
         reason=optional(reason),
