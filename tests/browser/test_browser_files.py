@@ -256,7 +256,7 @@ async def test_what_is_dropped_while_recording_is_refused_with_words(
     await start_recording(page, server)
     await expect(page.locator("#file-button")).to_be_disabled()
     await drop(page, wav("a.wav", 1))
-    await expect(page.locator("#messages li")).to_contain_text("Stop recording first")
+    await expect(page.locator("#messages li.info")).to_contain_text("Stop recording first")
     await expect(page.locator("#recording-state")).to_have_text("Recording: speak now")
 
 
