@@ -6,6 +6,7 @@ It answers requests as the server does; transcripts and failures are the test's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
@@ -76,6 +77,7 @@ class FakeServer:
         self.refused: dict[str, ErrorEvent] = {}
         """What `update_config` answers instead, by setting."""
         self.answers_pings = True
+        """If not, pings wait for `release_pongs`."""
         self._pongs: list[tuple[ServerConnection, Pong]] = []
         self.addresses: dict[Port, list[Address]] = {Port.CONTROL: [], Port.AUDIO: []}
         self.requests: list[protocol.Request] = []
@@ -167,11 +169,11 @@ class FakeServer:
             await connection.close(code, reason)
 
     async def release_pongs(self) -> None:
-        """Answer the pings that wait, and those that come."""
-        self.answers_pings = True
+        """Answer the pings that wait."""
         waiting, self._pongs = self._pongs, []
         for socket, pong in waiting:
-            await self._send(socket, pong)
+            with contextlib.suppress(ConnectionClosed):
+                await self._send(socket, pong)
 
     async def _serve(self, port: Port, socket: ServerConnection) -> None:
         assert socket.request is not None
