@@ -120,7 +120,7 @@ async def test_the_keyboard_goes_all_the_way(page: Page, server: FakeServer) -> 
     await page.keyboard.press("Enter")
     await expect(page.locator("#link-state")).to_have_text("Connected")
     await tab_to(page, "model")
-    await page.keyboard.type("⭐ biodatlab")
+    await page.keyboard.press("ArrowUp")
     await tab_to(page, "load")
     await page.keyboard.press("Enter")
     await expect(page.locator("#model-result")).to_contain_text("biodatlab-faster is loaded")
