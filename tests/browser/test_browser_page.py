@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from server.messages import ErrorEvent, Notice
 from server.peer import Port
-from tests.browser.steps import connect, start_recording, watch
+from tests.browser.steps import connect, watch
 from tests.support.fake_server import PAGE, STREAM_ID, FakeServer, final, partial
 
 expect = pytest.importorskip("playwright.async_api", reason="playwright is missing").expect
