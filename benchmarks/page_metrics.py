@@ -11,18 +11,19 @@ from typing import Any
 
 from benchmarks.markdown import markdown
 
-WORDS = (
-    "วันนี้ เรา จะ มา คุย เรื่อง การ ประชุม ประจำ เดือน ของ บริษัท ครับ เมื่อ เช้า อากาศ ดี มาก เลย นะคะ "
+TALK = (
+    "วันนี้ เรา จะ มา คุย เรื่อง การ ประชุม ประจำ เดือน ของ บริษัท ครับ เมื่อ เช้า อากาศ ดี มาก เลย "
     "ราคา น้ำมัน เพิ่มขึ้น อีกแล้ว ตาม ที่ ผู้เชี่ยวชาญ กล่าว ไว้ ใน กรุงเทพฯ และ จังหวัด ใกล้เคียง ต่างๆ "
-    "ขอบคุณ ทุกท่าน ที่ เข้าร่วม ช่วย ส่ง เอกสาร ให้ ด้วย ได้ไหม ไม่แน่ใจ ว่า จะ ทัน หรือเปล่า"
-).split()
+    "ขอบคุณ ทุกท่าน ที่ เข้าร่วม ช่วย ส่ง เอกสาร ให้ ด้วย ได้ไหม ไม่แน่ใจ ว่า จะ ทัน หรือเปล่า นะคะ"
+)
+WORDS = tuple(TALK.split(" "))
 SHORTEST, LONGEST = 10, 60
 """Characters of a final."""
 
 
 def sentences(count: int, seed: int = 1) -> list[str]:
     """Thai finals of 10 to 60 characters, always the same for a seed."""
-    chance = random.Random(seed)  # noqa: S311  (nothing secret)
+    chance = random.Random(seed)
     found = []
     for _ in range(count):
         wanted = chance.randint(SHORTEST, LONGEST)

@@ -99,7 +99,7 @@ async def test_axe_finds_nothing_serious(
     await scene(page, server)
     await page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
     for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.emulate_media(color_scheme=scheme)
         for language in ("en", "th"):
             await page.evaluate(f"document.querySelector('[data-language={language}]').click()")
             assert await page.evaluate(FINDINGS) == [], (scheme, language)
@@ -150,9 +150,7 @@ async def test_the_keyboard_goes_all_the_way(page: Page, server: FakeServer) -> 
     assert (await page.evaluate(FOCUS))["name"] == "captions-open"
 
 
-async def test_a_lost_button_gives_its_focus_to_a_neighbour(
-    page: Page, server: FakeServer
-) -> None:
+async def test_a_lost_button_gives_its_focus_to_a_neighbour(page: Page, server: FakeServer) -> None:
     await connect(page, server)
     for number in range(4):
         server.say_on(Port.CONTROL, Notice(level="info", code=f"odd-{number}", message="?"))

@@ -48,7 +48,7 @@ async def open_captions(page: Page, server: FakeServer, query: str = "") -> None
 async def pixel(page: Page) -> tuple[int, ...]:
     """Red, green, blue and alpha of the top left pixel."""
     picture = await page.screenshot(omit_background=True)
-    with av.open(io.BytesIO(picture)) as container:
+    with av.open(io.BytesIO(picture), mode="r") as container:
         frame = next(container.decode(video=0)).to_ndarray(format="rgba")
     return tuple(int(value) for value in frame[0, 0])
 
@@ -214,9 +214,7 @@ async def test_words_roll_up_and_settled_text_stays(page: Page, server: FakeServ
     assert await page.evaluate(top) == rolled
 
 
-async def test_a_speaker_is_named_the_same_before_and_after(
-    page: Page, server: FakeServer
-) -> None:
+async def test_a_speaker_is_named_the_same_before_and_after(page: Page, server: FakeServer) -> None:
     await open_captions(page, server)
     server.say(replace(partial("สวัสดีครับ", "สวัสดี"), speaker="Nok"))
     await expect(page.locator("#roll .now")).to_have_text("Nok: สวัสดีครับ")

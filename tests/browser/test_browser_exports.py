@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +54,8 @@ async def export(page: Page, kind: str) -> str:
     assert re.fullmatch(
         rf"thai-transcript-\d{{4}}-\d\d-\d\d-\d{{4}}\.{kind}", download.suggested_filename
     )
-    return Path(await download.path()).read_bytes().decode("utf-8")
+    path = await download.path()
+    return path.read_bytes().decode("utf-8")
 
 
 async def exported(page: Page) -> tuple[list[str], list[Cue], list[Cue], list[dict[str, Any]]]:

@@ -19,6 +19,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PAINTED = """() => new Promise((done) => {
   requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 })"""
+AT_END = """() => {
+  const box = document.getElementById('scroll');
+  return box.scrollTop > 0 && box.scrollHeight - box.scrollTop - box.clientHeight < 2;
+}"""
+SCROLL_UP = """(box) => new Promise((done) => {
+  box.addEventListener('scroll', done, { once: true });
+  box.scrollTop = 0;
+}).then(() => 0)"""
 TEXTS = ("สวัสดีครับ", "วันนี้อากาศดี", "ลาก่อนนะคะ")
 
 
@@ -195,11 +203,9 @@ async def test_a_shorter_hypothesis_moves_nothing(page: Page, server: FakeServer
     places = "() => [...document.querySelectorAll('#finals li:last-child, .partial')]" + (
         ".map((line) => line.getBoundingClientRect().top)"
     )
+    await page.wait_for_function(AT_END)
     await page.evaluate(PAINTED)
     before = await page.evaluate(places)
-    assert await page.locator("#scroll").evaluate(
-        "(box) => box.scrollHeight - box.scrollTop - box.clientHeight < 2"
-    )
     server.say(partial("สั้น", utterance_id=7))
     await expect(page.locator(".partial .said").first).to_have_text("สั้น")
     await page.evaluate(PAINTED)
@@ -227,8 +233,10 @@ async def test_who_scrolls_up_to_read_is_left_there(page: Page, server: FakeServ
     await connect(page, server)
     server.say(*(final("คำ " * 80, utterance_id=number) for number in range(1, 20)))
     await expect(page.locator("#finals li").last).to_be_in_viewport()
-    await page.locator("#scroll").evaluate("(box) => { box.scrollTop = 0; }")
-    await page.wait_for_timeout(100)  # until the scroll event has gone round
+    await page.wait_for_function(AT_END)
+    await page.evaluate(PAINTED)
+    await page.locator("#scroll").evaluate(SCROLL_UP)
     server.say(final("ใหม่", utterance_id=30))
     await expect(page.locator("#finals li")).to_have_count(20)
+    await page.evaluate(PAINTED)
     assert await page.locator("#scroll").evaluate("(box) => box.scrollTop") == 0
