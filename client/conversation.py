@@ -88,20 +88,26 @@ class Conversation:
         """Whether that was all; else it was lost, and the time to try again has come."""
         try:
             async with self._connect(self._session) as connection:
-                await self._prepare(connection)
-                await self._exchange(connection)
+                again = self._session is not None
+                await self._prepare(connection, again)
+                await self._exchange(connection, again)
                 return True
         except (ConnectionLostError, ConnectError) as error:
+            if self._stop.is_set() and self._feed is None:
+                return True  # a viewer has nothing to lose
             await self._await_retry(error)
             return False
 
     async def _await_retry(self, error: ClientError) -> None:
-        """Say what happened and wait. Raises the error if there is no use in trying again."""
+        """Say what happened and wait. Raises if there is no use in trying again."""
+        for stream_id in self._timeline.own:
+            self._view.utterance_lost(stream_id)
         if self._feed is not None and self.begun:
             self._feed.disconnected()
         delay_s = self._backoff.failed(self._clock())
-        lasting = isinstance(error, ConnectError) and not error.may_pass
-        if delay_s is None or lasting or (self._stop.is_set() and self._feed is None):
+        if delay_s is None or (isinstance(error, ConnectError) and not error.may_pass):
+            if self.begun and isinstance(error, ConnectError):
+                raise ConnectionLostError(f"the connection was lost for good: {error}") from error
             raise error
         if not self._told_lost:
             self._told_lost = True
@@ -112,10 +118,10 @@ class Conversation:
             async with asyncio.timeout(delay_s):
                 await self._stop.wait()
 
-    async def _prepare(self, connection: AsrConnection) -> None:
-        again = self._session is not None
+    async def _prepare(self, connection: AsrConnection, again: bool) -> None:
+        if not again:
+            await self._load_model(connection)
         now_s = self._clock()
-        await self._load_model(connection, again)
         status = await connection.status()
         restarted = again and is_restarted(status.uptime_s, now_s - self._connected_s)
         if self._began_s is None:
@@ -141,18 +147,24 @@ class Conversation:
         hint = "" if self._feed is None else self._feed.hint
         self._view.note(f"{name} -> {status.current_model} ({status.device}){hint}")
 
-    async def _load_model(self, connection: AsrConnection, again: bool) -> None:
-        if self._model is None or (again and connection.connected.current_model == self._model):
-            return
-        self._view.note(f"Loading {self._model} ...")
-        try:
+    async def _load_model(self, connection: AsrConnection) -> None:
+        if self._model is not None:
+            self._view.note(f"Loading {self._model} ...")
             await connection.load_model(self._model)
-        except RequestFailedError as error:
-            if not again:
-                raise
-            self._view.note(f"Warning: {error}; the server's own model goes on")
 
-    async def _exchange(self, connection: AsrConnection) -> None:
+    async def _load_again(self, connection: AsrConnection) -> None:
+        """While the server's own model goes on: audio waits no longer than it must."""
+        if self._model in (None, connection.connected.current_model):
+            return
+        try:
+            await self._load_model(connection)
+        except RequestFailedError as error:
+            self._view.note(f"Warning: {error}; the server's own model goes on")
+        else:
+            status = await connection.status()
+            self._view.model(f"{status.current_model} ({status.device})")
+
+    async def _exchange(self, connection: AsrConnection, again: bool) -> None:
         assert self._began_s is not None
         exchange = Exchange(
             connection,
@@ -164,9 +176,15 @@ class Conversation:
             clock=self._clock,
             resends=self._reconnect and not self._stop.is_set(),
         )
+        tasks = []
+        if again:
+            tasks.append(asyncio.create_task(self._load_again(connection), name="load model"))
         try:
             await exchange.run(self._stop)
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # lost with the connection
             self.failed = self.failed or exchange.failed
 
     def _tell_lost(self, feed: Feed) -> None:

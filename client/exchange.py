@@ -202,6 +202,7 @@ class Exchange:
             self._told_overloaded = True
             return
         again = event.code == SHUTTING_DOWN and self._resends
+        mine = event.stream_id is UNSET or self._is_own(event.stream_id)
         if event.stream_id is not UNSET and event.utterance_id is not UNSET:
             self._view.utterance_lost(event.stream_id)
             if self._is_own(event.stream_id) and not again:
@@ -209,10 +210,10 @@ class Exchange:
         if event.code == SHUTTING_DOWN and not event.fatal:
             self._refused = True
             self._shutdown.set()  # finals of what was taken before still come
-        elif event.fatal and self._resends:
+        elif mine and event.fatal and self._resends:
             self._view.note(f"Error: {event.message} ({event.code})")
             return  # the connection closes; another follows
-        elif event.fatal or event.code in NO_USE_GOING_ON:
+        elif mine and (event.fatal or event.code in NO_USE_GOING_ON):
             self.failed = True
             raise RequestFailedError(event.code, event.message)
         self.failed = self.failed or not again

@@ -21,6 +21,8 @@ QUIETEST_DB = -60.0
 LOUD_DB = -3.0
 REDRAW_S = 0.1
 """Level and progress, which change all the time, redraw no more often."""
+STALE_S = 30.0
+"""Of another speaker who left in the middle of it, nothing says that no final will come."""
 BAR_CELLS = 16
 MIN_COLUMNS = 10
 
@@ -31,6 +33,7 @@ class _Saying:
 
     stable: str
     rest: str
+    said_s: float
 
 
 class LiveView:
@@ -69,13 +72,13 @@ class LiveView:
     def partial(self, event: RealtimeTranscription) -> None:
         """Show what is being said, the stable part solid (View)."""
         stable = speaker_label(event, self.own_streams) + event.stable_text
-        self._say(event.stream_id, _Saying(stable, event.text[len(event.stable_text) :]))
+        self._say(event.stream_id, stable, event.text[len(event.stable_text) :])
 
     def final(self, event: FinalTranscription, latency_s: float | None = None) -> None:
         """Let it scroll away above the live area (View)."""
         label = speaker_label(event, self.own_streams)
         if event.provisional is True:
-            self._say(event.stream_id, _Saying(label, event.text))
+            self._say(event.stream_id, label, event.text)
             return
         self._saying.pop(event.stream_id, None)
         if latency_s is not None:
@@ -118,9 +121,9 @@ class LiveView:
         self._closed = True
         self._live.stop()
 
-    def _say(self, stream_id: str, saying: _Saying) -> None:
+    def _say(self, stream_id: str, stable: str, rest: str) -> None:
         self._saying.pop(stream_id, None)
-        self._saying[stream_id] = saying
+        self._saying[stream_id] = _Saying(stable, rest, self._clock())
         self._draw()
 
     def _print(self, text: Text) -> None:
@@ -145,6 +148,10 @@ class LiveView:
     def _area(self) -> RenderableType:
         columns = max(MIN_COLUMNS, self._console.width - 1)
         parts: list[RenderableType] = []
+        stale_s = self._clock() - STALE_S
+        for stream_id, saying in list(self._saying.items()):
+            if saying.said_s < stale_s and stream_id not in self.own_streams:
+                del self._saying[stream_id]
         if self._saying:
             parts += _last_lines(next(reversed(self._saying.values())), columns)
         parts.append(Text(self._status(columns), style="dim", no_wrap=True))

@@ -24,7 +24,11 @@ from client.stream import DEFAULT_RATE_HZ, AsrConnection
 from server.messages import Connected
 
 OPEN_LIMIT_S = 10.0
-PING_TIMEOUT_S = 60.0
+PING_INTERVAL_S = 5.0
+PING_TIMEOUT_S = 30.0
+"""A slow server reads pings behind the audio before them: two windows. A dead network must be
+noticed, and left (CLOSE_TIMEOUT_S for each port), before kept audio has to be dropped."""
+CLOSE_TIMEOUT_S = 1.0
 PASSING_STATUSES = range(500, 600)
 """HTTP statuses of a server, or a proxy before it, that starts, drains or restarts."""
 
@@ -92,7 +96,9 @@ class _Door:
                 url,
                 additional_headers=self.headers,
                 open_timeout=OPEN_LIMIT_S,
+                ping_interval=PING_INTERVAL_S,
                 ping_timeout=PING_TIMEOUT_S,
+                close_timeout=CLOSE_TIMEOUT_S,
                 compression=None,
                 proxy=None if is_loopback(url) else True,
             )

@@ -161,7 +161,7 @@ class AsrConnection:
     async def end(self, limit_s: float = ACK_LIMIT_S) -> AudioEndAck:
         """End the audio: returns when every final of it has been received.
 
-        Raises ClientError when that does not happen in time, ConnectionLostError.
+        Raises ConnectionLostError, also when that does not happen in time.
         """
         request = protocol.AudioEnd(request_id=self._next_id())
         return await self._ask(self._audio, request, AudioEndAck, limit_s)
@@ -210,11 +210,15 @@ class AsrConnection:
                 event = await answer
         except TimeoutError as error:
             kind = request.__struct_config__.tag
-            raise ClientError(f"no answer to {kind} in {limit_s:.0f} s") from error
+            lost = ConnectionLostError(f"no answer to {kind} in {limit_s:.0f} s")
+            self._finish(lost)
+            raise lost from error
         except ConnectionClosed as closed:
             raise _lost(closed) from closed
         finally:
-            self._answers.pop(request.request_id, None)
+            del self._answers[request.request_id]
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # taken, also where it came while the request was being sent
         if isinstance(event, ErrorEvent):
             raise RequestFailedError(event.code, event.message)
         assert isinstance(event, expected)

@@ -17,6 +17,7 @@ class Recorder:
         self.latencies: list[float | None] = []
         self.notes: list[str] = []
         self.models: list[str] = []
+        self.lost_streams: list[str] = []
         self.done_s = 0.0
         self._changed = asyncio.Event()
 
@@ -37,7 +38,8 @@ class Recorder:
         self.latencies.append(latency_s)
         self.touch()
 
-    def utterance_lost(self, stream_id: str) -> None: ...
+    def utterance_lost(self, stream_id: str) -> None:
+        self.lost_streams.append(stream_id)
 
     def note(self, text: str) -> None:
         self.notes.append(text)

@@ -148,3 +148,13 @@ def test_the_progress_bar() -> None:
     assert progress_bar(15.0, 60.0) == "━━━━────────────  25%  0:15/1:00, 0:45 left"
     assert progress_bar(70.0, 60.0).endswith("100%  1:10/1:00, 0:00 left")
     assert "100%" in progress_bar(0.0, 0.0)
+
+
+def test_what_a_speaker_who_vanished_was_saying_goes_in_time(shown: Shown) -> None:
+    shown.view.partial(replace(partial("ค้าง"), stream_id="b", speaker="Nok"))
+    shown.now_s = 29.0
+    shown.view.final(final("หนึ่ง"))
+    assert "[Nok] ค้าง" in shown.lines
+    shown.now_s = 31.0
+    shown.view.final(final("สอง"))
+    assert "[Nok] ค้าง" not in shown.lines

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,8 +11,9 @@ from msgspec.structs import replace
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from client import ClientError, Connected, ConnectError, connect
+from client import ClientError, Connected, ConnectError, connect, opening
 from client.addresses import Addresses
+from client.kept_audio import KEPT_LIMIT_S, UNSEEN_MS
 from server import protocol
 from server.peer import Finals, Port, Role
 from tests.support.fake_server import STREAM_ID, FakeServer
@@ -174,3 +176,21 @@ async def test_a_client_that_fails_says_goodbye_like_any_other() -> None:
                 raise ValueError("a failure of the client")
         await server.until(lambda: len(server.codes) == 2)
     assert server.codes == [1000, 1000]
+
+
+async def test_a_dead_network_is_left_before_audio_must_be_dropped(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float] = []
+    real = opening.open_websocket  # type: ignore[attr-defined]
+
+    def spying(url: str, **options: Any) -> Any:
+        closing_s = 2 * options["close_timeout"]  # both ports
+        limits.append(options["ping_interval"] + options["ping_timeout"] + closing_s)
+        return real(url, **options)
+
+    monkeypatch.setattr(opening, "open_websocket", spying)
+    async with connect(both(server)):
+        pass
+    assert len(limits) == 2
+    assert max(limits) < KEPT_LIMIT_S - UNSEEN_MS / 1000 - 10

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosedError
 
 from client import (
     AsrConnection,
@@ -191,3 +194,21 @@ async def test_a_reader_that_comes_late_still_gets_every_final(server: FakeServe
         await asr.end(limit_s=10)
         finals = [event async for event in asr if isinstance(event, FinalTranscription)]
     assert len(finals) == 200
+
+
+async def test_a_connection_lost_while_a_request_is_sent_leaves_nothing_behind(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with connect(both(server)) as connection:
+
+        async def send_too_late(*_: object) -> None:
+            await connection.close()
+            raise ConnectionClosedError(None, None)
+
+        monkeypatch.setattr(ClientConnection, "send", send_too_late)
+        with pytest.raises(ConnectionLostError):
+            await connection.status()
+    gc.collect()
+    assert told == []
