@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -119,11 +120,27 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")
     except ValueError as error:
-        raise AddressError(f"{url!r}: {error}") from error
+        reason = "" if "@" in url else f": {error}"  # it may quote part of a password
+        raise AddressError(f"{_no_address(url)}{reason}") from error
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
-        raise AddressError(f"{url!r} is no WebSocket address like {DEFAULT_AUDIO_URL}")
+        raise AddressError(_no_address(url))
+    if parts.fragment or url.endswith("#"):
+        raise AddressError(f"{_no_address(url)}: nothing may follow a #")
+    if "@" in parts.netloc and not (parts.username and parts.password):
+        raise AddressError(f"{_no_address(url)}: before @ there must be USER:PASSWORD")
     return parts
+
+
+def without_credentials(text: str) -> str:
+    """A text without what stands before the @ of addresses in it."""
+    return re.sub(r"//[^/?#\s]*@", "//", text)
+
+
+def _no_address(url: str) -> str:
+    shown = re.sub("//.*@", "//", url, flags=re.DOTALL)  # a password may hold anything
+    return f"{shown!r} is no WebSocket address like {DEFAULT_AUDIO_URL}"
 
 
 def _with_port(parts: SplitResult, port: int) -> SplitResult:

@@ -51,16 +51,16 @@ are written at the end, also after Ctrl-C, an error or a lost connection.
 
 A lost connection is tried again for {GIVE_UP_AFTER_S / 60:.0f} minutes; what no final covers yet
 is kept (up to {KEPT_LIMIT_S:.0f} s) and sent again. Ctrl-C sends audio_end, waits for the last
-final and ends; pressed twice, it ends at once.
+final and ends; pressed twice, it ends at once. So do SIGTERM and closing the terminal.
 
 exit status:
   {Exit.OK}    done (a microphone, standard input or viewer ended by Ctrl-C is done)
   {Exit.FAILED}    the server reported an error, the connection was lost for good, or audio was lost
   {Exit.USAGE}    bad arguments
-  {Exit.NO_SERVER}    cannot connect
+  {Exit.NO_SERVER}    cannot connect at the start
   {Exit.NO_MICROPHONE}    no microphone
   {Exit.BAD_INPUT}    the file or standard input cannot be read as audio
-  {Exit.CANNOT_WRITE}    a file to write cannot be written
+  {Exit.CANNOT_WRITE}    a file to write, or standard output, cannot be written
   {Exit.INTERRUPTED}  a file was interrupted, or Ctrl-C was pressed twice or before the audio began
 """
 
@@ -89,6 +89,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str] = os.e
     """Parse the command line. Exits with status 2 on bad arguments, 0 after `--help`."""
     parser = _parser()
     values = parser.parse_args(arguments)
+    values.token = values.token or environment.get(TOKEN_VARIABLE) or None
     if values.input is not None and values.file is not None:
         parser.error("give the file once: FILE or --file FILE")
     given = values.input if values.input is not None else values.file
@@ -111,7 +112,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str] = os.e
         model=values.model,
         device=values.device,
         list_devices=values.list_devices,
-        token=values.token or environment.get(TOKEN_VARIABLE) or None,
+        token=values.token,
         reconnect=values.reconnect,
         plain=values.plain,
         exports={kind: path for kind, path in exports.items() if path is not None},
@@ -131,7 +132,7 @@ def _check(
             if wanted:
                 parser.error(f"--viewer only reads along; it and {name} exclude each other")
     if values.token is not None and not (values.token.isascii() and values.token.isprintable()):
-        parser.error("--token: letters, digits and punctuation only")
+        parser.error(f"--token, {TOKEN_VARIABLE}: letters, digits and punctuation only")
 
 
 def _parser() -> argparse.ArgumentParser:

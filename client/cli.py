@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -38,6 +40,21 @@ def run(arguments: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.st
         return exit_status(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return Exit.INTERRUPTED
+    except OSError as error:  # all others are told as one of the errors above
+        return _cannot_show(error, out, err)
+
+
+def _cannot_show(error: OSError, out: TextIO, err: TextIO) -> Exit:
+    """Whoever read the text has gone, which ends a pipe in peace, or it cannot be written."""
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            err.write(f"Error: cannot write the text: {error.strerror or error}\n")
+    for file in (out, err):
+        try:
+            file.flush()
+        except OSError:  # at its end the interpreter would try it again, and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+    return Exit.CANNOT_WRITE
 
 
 def exit_status(error: Exception) -> Exit:
@@ -108,11 +125,13 @@ async def _transcribe(
             this.cancel()
 
     def leave() -> None:
-        view.close()
-        if conversation.begun:
-            exports.write(conversation.finals)
+        try:
+            if conversation.begun:
+                exports.write(conversation.finals)
+        finally:
+            view.close()
 
-    with Interrupts(interrupt, leave, Exit.INTERRUPTED):
+    with Interrupts(interrupt, leave, Exit.INTERRUPTED, err):
         try:
             await conversation.hold()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import tempfile
@@ -35,9 +36,13 @@ class Exports:
 
     def check(self) -> None:
         """Make sure that each file can be written, without touching it. Raises ExportError."""
+        if len({path.resolve() for path in self._paths.values()}) < len(self._paths):
+            raise ExportError("cannot write two formats to one file: give each its own")
         for path in self._paths.values():
             if path.is_dir():
                 raise ExportError(f"cannot write {path}: it is a folder")
+            if path.exists() and not path.is_file():
+                raise ExportError(f"cannot write {path}: it is no ordinary file")
             try:
                 with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
                     pass
@@ -45,13 +50,15 @@ class Exports:
                 raise ExportError(f"cannot write {path}: {error.strerror or error}") from error
 
     def write(self, finals: Sequence[FinalTranscription]) -> list[Path]:
-        """Write all of them; the paths. Raises ExportError."""
+        """Write all of them; the paths. Raises ExportError once all were tried."""
+        failures = []
         for kind, path in self._paths.items():
-            text = render(kind, finals)
             try:
-                _replace(path, text)
-            except OSError as error:
-                raise ExportError(f"cannot write {path}: {error.strerror or error}") from error
+                _replace(path, render(kind, finals))
+            except ExportError as error:
+                failures.append(str(error))
+        if failures:
+            raise ExportError("\n".join(failures))
         return list(self._paths.values())
 
 
@@ -84,11 +91,21 @@ def word_breaker() -> WordBreaker:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write beside the file, then take its place: a reader never sees half of it."""
+    """Write beside the file, then take its place: a reader never sees half of it.
+
+    Raises ExportError; where its place cannot be taken, the text stays beside it.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
         beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ExportError(
+            f"cannot write {path}: {error.strerror or error}. The text is in {beside}"
+        ) from error

@@ -231,6 +231,8 @@ class Microphone:
         """What is said, without end. Raises MicrophoneError, SourceError."""
         loop = asyncio.get_running_loop()
         queue = _BlockQueue(self.name, self._silent_limit_s)
+        # in this thread, though it takes a moment: where PortAudio records by WASAPI, a stream
+        # belongs to the thread in which PortAudio was initialised
         try:
             stop = self._backend.open(
                 self._device,

@@ -15,9 +15,17 @@ from typing import Literal
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from client.addresses import Addresses, completed, is_loopback, resolve, what_to_do, with_query
+from client.addresses import (
+    Addresses,
+    completed,
+    is_loopback,
+    resolve,
+    what_to_do,
+    with_query,
+    without_credentials,
+)
 from client.errors import ConnectError
 from client.events import BadEventError, parse_event
 from client.stream import DEFAULT_RATE_HZ, AsrConnection
@@ -29,6 +37,7 @@ PING_TIMEOUT_S = 30.0
 """A slow server reads pings behind the audio before them: two windows. A dead network must be
 noticed, and left (CLOSE_TIMEOUT_S for each port), before kept audio has to be dropped."""
 CLOSE_TIMEOUT_S = 1.0
+SHOWN_BYTES = 500
 PASSING_STATUSES = range(500, 600)
 """HTTP statuses of a server, or a proxy before it, that starts, drains or restarts."""
 
@@ -57,25 +66,11 @@ async def connect(
     """
     addresses = server if isinstance(server, Addresses) else resolve(server, None)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    query: dict[str, str | None] = {"role": None if role == "speaker" else role}
+    query["finals"] = None if finals == "single" else finals
     async with AsyncExitStack() as stack:
         door = _Door(stack, addresses, headers)
-        query: dict[str, str | None] = {"role": None if role == "speaker" else role}
-        query["finals"] = None if finals == "single" else finals
-        whole = query | {"speaker": speaker, "events": "all"}  # either port takes all of it
-        first = await door.open(with_query(addresses.first, session=session, **whole))
-        connected = await _greeting(first, addresses, greeting_limit_s)
-        both = completed(addresses, connected.control_port, connected.audio_port)
-        assert both.control is not None
-        assert both.audio is not None
-        joined = connected.session_id
-        if both.control == addresses.first:
-            control = first
-            audio = await door.open(with_query(both.audio, session=joined, **whole))
-        else:
-            audio = first
-            control = await door.open(with_query(both.control, session=joined, **query))
-            await _greeting(control, both, greeting_limit_s)
-        connection = AsrConnection(control, audio, connected)
+        connection = await door.open_both(session, speaker, query, greeting_limit_s)
         stack.push_async_callback(connection.close)
         if role == "speaker":
             await connection.configure(sample_rate_hz, channels)
@@ -90,7 +85,31 @@ class _Door:
     addresses: Addresses
     headers: Mapping[str, str]
 
+    async def open_both(
+        self,
+        session: str | None,
+        speaker: str | None,
+        query: Mapping[str, str | None],
+        greeting_limit_s: float,
+    ) -> AsrConnection:
+        """The first port says where the other one is. `query` goes to both."""
+        addresses = self.addresses
+        whole = {**query, "speaker": speaker, "events": "all"}  # either port takes all of it
+        first = await self.open(with_query(addresses.first, session=session, **whole))
+        connected = await _greeting(first, addresses, greeting_limit_s)
+        both = completed(addresses, connected.control_port, connected.audio_port)
+        assert both.control is not None
+        assert both.audio is not None
+        joined = connected.session_id
+        if both.control == addresses.first:
+            audio = await self.open(with_query(both.audio, session=joined, **whole))
+            return AsrConnection(first, audio, connected)
+        control = await self.open(with_query(both.control, session=joined, **query))
+        await _greeting(control, both, greeting_limit_s)
+        return AsrConnection(control, first, connected)
+
     async def open(self, url: str) -> ClientConnection:
+        where = without_credentials(url)
         try:
             socket = await open_websocket(
                 url,
@@ -103,21 +122,28 @@ class _Door:
                 proxy=None if is_loopback(url) else True,
             )
         except InvalidStatus as refused:
-            body = (refused.response.body or b"").decode(errors="replace").strip()
             status = refused.response.status_code
             raise ConnectError(
-                f"{url} answered HTTP {status}: {body}", may_pass=status in PASSING_STATUSES
+                f"{where} answered HTTP {status}: {_shown(refused.response.body)}",
+                may_pass=status in PASSING_STATUSES,
             ) from refused
-        except (OSError, InvalidHandshake, TimeoutError) as error:
-            reason = str(error) or "no answer"
-            raise ConnectError(f"{url}: {reason}\n{what_to_do(self.addresses)}") from error
+        except (OSError, WebSocketException, UnicodeError, ImportError) as error:
+            # ImportError: a proxy of the environment that needs another package
+            reason = without_credentials(str(error)) or "no answer"
+            raise ConnectError(f"{where}: {reason}\n{what_to_do(self.addresses)}") from error
         # as a context, it would close with 1011 on an error
         self.stack.push_async_callback(socket.close)
         return socket
 
 
+def _shown(body: bytes | bytearray | None) -> str:
+    """The beginning of what a server, or anything else, answered, as one line."""
+    text = (body or b"")[:SHOWN_BYTES].decode(errors="replace").strip()
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 async def _greeting(socket: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
-    where = addresses.first
+    where = without_credentials(addresses.first)
     try:
         async with asyncio.timeout(limit_s):
             event = parse_event(await socket.recv())

@@ -78,7 +78,10 @@ class StdinSource:
                 del pending[:whole]
                 if self._rest_bytes == 0:
                     break  # what follows the samples of a WAV is not audio
-            if pending:
+            whole = len(pending) - len(pending) % frame
+            if whole:  # all there was came before the reading began
+                yield bytes(pending[:whole])
+            if len(pending) > whole:
                 raise FileError(f"{self.name} ended within a sample; the rest was sent")
         finally:
             reader.stopped = True

@@ -11,6 +11,7 @@ from client.addresses import (
     resolve,
     what_to_do,
     with_query,
+    without_credentials,
 )
 
 
@@ -35,12 +36,34 @@ def test_what_the_user_said_is_kept_and_paths_tell_the_port(
     assert resolve(url, control) == expected
 
 
-@pytest.mark.parametrize("url", ["localhost:8766", "http://localhost:1", "ws://", "ws://h:99999"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8766",
+        "http://localhost:1",
+        "ws://",
+        "ws://h:99999",
+        "ws://user@h",
+        "ws://:pass@h",
+        "ws://h/#x",
+        "ws://h#",
+        "ws://a..b",
+    ],
+)
 def test_what_is_no_websocket_address_is_refused(url: str) -> None:
     with pytest.raises(AddressError):
         resolve(url, None)
     with pytest.raises(AddressError):
         resolve(None, url)
+
+
+@pytest.mark.parametrize("url", ["http://u:secret@h", "ws://u:sec/secret@h", "ws://u:secret@h#x"])
+def test_a_password_is_in_no_message(url: str) -> None:
+    with pytest.raises(AddressError) as raised:
+        resolve(url, None)
+    assert "sec" not in str(raised.value)
+    text = without_credentials("ws://u:secret@h/?a=b@c and http://u:p@proxy")
+    assert text == "ws://h/?a=b@c and http://proxy"
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def test_the_token_comes_from_the_option_or_the_environment_and_is_never_shown()
     assert options.token == "given"
     assert "given" not in repr(options)
     assert read_options([], {"THAI_ASR_TOKEN": ""}).token is None
+    with pytest.raises(SystemExit):
+        read_options([], {"THAI_ASR_TOKEN": "from-a-file\r"})
 
 
 def test_exports_are_collected_by_format() -> None:

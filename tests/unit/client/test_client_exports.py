@@ -37,10 +37,33 @@ def test_a_failure_while_writing_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(ExportError, match="No space left on device"):
+    with pytest.raises(ExportError, match="No space left on device") as raised:
         Exports({ExportFormat.TXT: path}).write([final("ใหม่")])
     assert path.read_text(encoding="utf-8") == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    [beside] = [name for name in os.listdir(tmp_path) if name != "a.txt"]
+    assert str(raised.value).endswith(f"The text is in {tmp_path / beside}")
+    assert (tmp_path / beside).read_text(encoding="utf-8") == "ใหม่\n"
+
+
+def test_a_file_that_fails_does_not_take_the_others_with_it(tmp_path: Path) -> None:
+    gone, there = tmp_path / "gone" / "a.srt", tmp_path / "a.txt"
+    with pytest.raises(ExportError, match=r"a\.srt"):
+        Exports({ExportFormat.SRT: gone, ExportFormat.TXT: there}).write([final("ค่ะ")])
+    assert there.read_text(encoding="utf-8") == "ค่ะ\n"
+
+
+def test_two_formats_do_not_share_a_file(tmp_path: Path) -> None:
+    paths = {ExportFormat.SRT: tmp_path / "a", ExportFormat.TXT: tmp_path / "x" / ".." / "a"}
+    with pytest.raises(ExportError, match="give each its own"):
+        Exports(paths).check()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such files")
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ExportError, match="no ordinary file"):
+        Exports({ExportFormat.TXT: pipe}).check()
 
 
 def test_words_joined_are_the_text() -> None:

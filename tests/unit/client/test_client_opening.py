@@ -194,3 +194,29 @@ async def test_a_dead_network_is_left_before_audio_must_be_dropped(
         pass
     assert len(limits) == 2
     assert max(limits) < KEPT_LIMIT_S - UNSEEN_MS / 1000 - 10
+
+
+async def test_a_proxy_that_is_none_is_explained_without_passwords(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "foo://u:secret@proxy")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(ConnectError, match=r"ws://asr\.invalid") as raised:
+        async with connect("ws://user:secret@asr.invalid:1"):
+            pass
+    assert "secret" not in str(raised.value)
+
+
+async def test_what_anything_else_answers_is_shown_in_part_and_without_control_characters() -> None:
+    def refuse(socket: ServerConnection, request: Request) -> Response:
+        return socket.respond(HTTPStatus.FORBIDDEN, "\x1b[2Jno" + "x" * 10_000)
+
+    async def unused(socket: ServerConnection) -> None: ...
+
+    async with serve(unused, "127.0.0.1", 0, process_request=refuse) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectError, match="HTTP 403") as raised:
+            async with connect(f"ws://127.0.0.1:{port}"):
+                pass
+    assert "\x1b" not in str(raised.value)
+    assert len(str(raised.value)) < 1_000

@@ -76,6 +76,11 @@ async def test_half_a_sample_at_the_end_is_told() -> None:
     assert b"".join(blocks) == SPEECH
 
 
+@pytest.mark.parametrize("size", [2, 4])
+async def test_a_few_bytes_are_audio_too(size: int) -> None:
+    assert await all_of(StdinSource(Pipe(SPEECH[:size]).read)) == [SPEECH[:size]]
+
+
 async def test_a_read_that_fails_is_told() -> None:
     def read(size: int) -> bytes:
         if size > 4:
