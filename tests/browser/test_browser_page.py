@@ -220,6 +220,6 @@ ADDED_TO_WINDOW = """() => {
 async def test_the_page_is_small_and_leaves_nothing_on_window(
     page: Page, server: FakeServer
 ) -> None:
-    assert PAGE.stat().st_size < 125_000
+    assert PAGE.stat().st_size < 127_000
     await connect(page, server)
     assert await page.evaluate(ADDED_TO_WINDOW) == []
