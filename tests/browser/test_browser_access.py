@@ -29,7 +29,7 @@ FINDINGS = """async () => (await axe.run()).violations
 FOCUS = """() => {
   const at = document.activeElement;
   const box = at.getBoundingClientRect();
-  const middle = (from, to, end) => (Math.max(from, 0) + Math.min(to, end)) / 2; // of what is in view
+  const middle = (from, to, end) => (Math.max(from, 0) + Math.min(to, end)) / 2;
   const seen = document.elementFromPoint(
     middle(box.left, box.right, innerWidth), middle(box.top, box.bottom, innerHeight));
   let opacity = 1;
