@@ -100,6 +100,13 @@ def is_loopback(url: str) -> bool:
     return _split(url).hostname in LOOPBACK_HOSTS
 
 
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + separator + host.rpartition("@")[2] + slash + path
+
+
 def what_to_do(addresses: Addresses) -> str:
     """For the user when there is no server at these addresses."""
     if addresses.control is None:
@@ -120,9 +127,10 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise AddressError(f"{url!r}: {error}") from error
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
-        raise AddressError(f"{url!r} is no WebSocket address like {DEFAULT_AUDIO_URL}")
+        raise AddressError(f"{without_password(url)!r}: {error}") from error
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0 or parts.fragment:
+        shown = without_password(url)
+        raise AddressError(f"{shown!r} is no WebSocket address like {DEFAULT_AUDIO_URL}")
     return parts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -38,6 +39,9 @@ def run(arguments: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.st
         return exit_status(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return Exit.INTERRUPTED
+    except BrokenPipeError:  # whoever read the text has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # what is buffered goes there
+        return Exit.FAILED
 
 
 def exit_status(error: Exception) -> Exit:

@@ -181,6 +181,9 @@ class Exchange:
     def _on_error(self, event: ErrorEvent) -> None:
         if self._timeline.is_former(event.stream_id):
             return  # its audio was sent again
+        if event.stream_id is not UNSET and not self._is_own(event.stream_id):
+            self._view.utterance_lost(event.stream_id)  # somebody else's trouble
+            return
         if event.code == NOTHING_LOST and event.utterance_id is UNSET:
             if not self._told_overloaded:
                 self._view.note(f"Warning: {event.message}")

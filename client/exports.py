@@ -35,9 +35,11 @@ class Exports:
 
     def check(self) -> None:
         """Make sure that each file can be written, without touching it. Raises ExportError."""
+        if len({path.absolute() for path in self._paths.values()}) < len(self._paths):
+            raise ExportError("two of the files to write are the same")
         for path in self._paths.values():
-            if path.is_dir():
-                raise ExportError(f"cannot write {path}: it is a folder")
+            if path.exists() and not path.is_file():
+                raise ExportError(f"cannot write {path}: it is a folder or a device")
             try:
                 with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
                     pass
@@ -46,12 +48,14 @@ class Exports:
 
     def write(self, finals: Sequence[FinalTranscription]) -> list[Path]:
         """Write all of them; the paths. Raises ExportError."""
+        failures = []
         for kind, path in self._paths.items():
-            text = render(kind, finals)
             try:
-                _replace(path, text)
+                _replace(path, render(kind, finals))
             except OSError as error:
-                raise ExportError(f"cannot write {path}: {error.strerror or error}") from error
+                failures.append(f"cannot write {path}: {error.strerror or error}")
+        if failures:
+            raise ExportError("\n".join(failures))
         return list(self._paths.values())
 
 
@@ -89,6 +93,10 @@ def _replace(path: Path, text: str) -> None:
     try:
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        beside.replace(path)
-    finally:
+    except OSError:
         beside.unlink(missing_ok=True)
+        raise
+    try:
+        beside.replace(path)
+    except OSError as error:  # on Windows: another program has the file open
+        raise OSError(f"{error.strerror or error}; the text is in {beside}") from error

@@ -9,6 +9,9 @@ from contextlib import aclosing
 from client.kept_audio import KEPT_LIMIT_S, KeptAudio
 from client.sources import Source, SourceError
 
+LEAST_AHEAD_MS = 2_000
+"""Silence is never covered by a final: the source is read on however much of it is kept."""
+
 
 class Feed:
     """Reads a source in a task of its own, from `start` on, into what is kept of it.
@@ -116,5 +119,10 @@ class Feed:
         ahead_s = self._source.read_ahead_s
         if ahead_s is None:
             return True
-        waiting_ms = self.kept.unsent_ms if self._connected else self.kept.kept_ms
-        return waiting_ms < min(ahead_s, KEPT_LIMIT_S - 1) * 1000
+        limit_ms = (KEPT_LIMIT_S - 1) * 1000
+        ahead_ms = min(ahead_s * 1000, limit_ms)
+        if not self._connected:
+            return self.kept.kept_ms < ahead_ms
+        # what is sent and not yet text must still be there when the connection is lost
+        room = self.kept.kept_ms < limit_ms or self.kept.unsent_ms < LEAST_AHEAD_MS
+        return room and self.kept.unsent_ms < ahead_ms

@@ -1,4 +1,4 @@
-"""Ctrl-C, once and twice."""
+"""Ctrl-C, once and twice, and what else asks a program to end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Those that the system has: a terminal or console that is closed asks, too."""
 
 
 class Interrupts:
@@ -24,10 +27,12 @@ class Interrupts:
         self._interrupted = False
 
     def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        present = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+        self._before = {number: signal.signal(number, self._on_signal) for number in present}
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _on_signal(self, *_: object) -> None:
         if self._interrupted:

@@ -57,6 +57,7 @@ class KeptAudio:
         self._blocks: deque[_Block] = deque()
         self._heard = 0
         self._sent = 0
+        self._offered = 0
         self._reached = 0
         """As `_sent`, which passes over what was dropped."""
         self._covered = 0
@@ -113,13 +114,18 @@ class KeptAudio:
         """What is to be sent next, None when there is nothing."""
         for block in self._blocks:
             if block.end > self._sent:
-                return block.data[max(0, self._sent - block.start) :]
+                self._offered = max(self._sent, block.start)
+                return block.data[self._offered - block.start :]
         return None
 
     def sent(self, size: int, now_s: float) -> None:
         """So many bytes of `next_block` were sent."""
-        self._sent += size
-        self._reached = self._sent
+        end = self._offered + size
+        if self._sent >= end:  # it was dropped, and passed over, while it was on its way
+            self._lost -= size
+            self._base -= size
+        self._sent = max(self._sent, end)
+        self._reached = max(self._reached, end)
         for block in self._blocks:
             if block.sent_s is None and block.end <= self._sent:
                 block.sent_s = now_s
@@ -157,7 +163,8 @@ class KeptAudio:
         self._lost += max(0, min(self._kept_from, self._reached) - began)
         self._open.clear()
         self._ends.clear()
-        self._sent = max(self._covered, self._kept_from)
+        self._cover(max(began, self._kept_from))
+        self._sent = self._reached = max(self._covered, self._kept_from)
         for block in self._blocks:
             block.sent_s = None
 

@@ -15,16 +15,35 @@ from typing import Literal
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_websocket
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidStatus,
+    InvalidURI,
+)
 
-from client.addresses import Addresses, completed, is_loopback, resolve, what_to_do, with_query
+from client.addresses import (
+    Addresses,
+    completed,
+    is_loopback,
+    resolve,
+    what_to_do,
+    with_query,
+    without_password,
+)
 from client.errors import ConnectError
 from client.events import BadEventError, parse_event
 from client.stream import DEFAULT_RATE_HZ, AsrConnection
 from server.messages import Connected
 
 OPEN_LIMIT_S = 10.0
-PING_TIMEOUT_S = 60.0
+PING_INTERVAL_S = 5.0
+PING_TIMEOUT_S = 40.0
+"""A dead network is noticed while what was said meanwhile is still kept. A pong waits behind the
+audio on its way, a few seconds of it."""
+CLOSE_TIMEOUT_S = 1.0
+REASON_BYTES = 300
 PASSING_STATUSES = range(500, 600)
 """HTTP statuses of a server, or a proxy before it, that starts, drains or restarts."""
 
@@ -92,26 +111,37 @@ class _Door:
                 url,
                 additional_headers=self.headers,
                 open_timeout=OPEN_LIMIT_S,
+                ping_interval=PING_INTERVAL_S,
                 ping_timeout=PING_TIMEOUT_S,
+                close_timeout=CLOSE_TIMEOUT_S,
                 compression=None,
                 proxy=None if is_loopback(url) else True,
             )
         except InvalidStatus as refused:
-            body = (refused.response.body or b"").decode(errors="replace").strip()
             status = refused.response.status_code
             raise ConnectError(
-                f"{url} answered HTTP {status}: {body}", may_pass=status in PASSING_STATUSES
+                f"{without_password(url)} answered HTTP {status}: {_reason(refused)}",
+                may_pass=status in PASSING_STATUSES,
             ) from refused
+        except (InvalidURI, InvalidProxy, UnicodeError) as error:
+            raise ConnectError(f"{without_password(url)}: {error}", may_pass=False) from error
         except (OSError, InvalidHandshake, TimeoutError) as error:
             reason = str(error) or "no answer"
-            raise ConnectError(f"{url}: {reason}\n{what_to_do(self.addresses)}") from error
+            where = without_password(url)
+            raise ConnectError(f"{where}: {reason}\n{what_to_do(self.addresses)}") from error
         # as a context, it would close with 1011 on an error
         self.stack.push_async_callback(socket.close)
         return socket
 
 
+def _reason(refused: InvalidStatus) -> str:
+    """What a server said with its refusal: the beginning, printable."""
+    body = (refused.response.body or b"")[:REASON_BYTES].decode(errors="replace")
+    return "".join(c if c.isprintable() else " " for c in body).strip()
+
+
 async def _greeting(socket: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
-    where = addresses.first
+    where = without_password(addresses.first)
     try:
         async with asyncio.timeout(limit_s):
             event = parse_event(await socket.recv())

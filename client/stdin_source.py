@@ -72,12 +72,12 @@ class StdinSource:
                 if isinstance(piece, OSError):
                     raise FileError(f"cannot read standard input: {piece}") from piece
                 pending += self._within_data(piece)
-                whole = len(pending) - len(pending) % frame
-                for start in range(0, whole, block):
-                    yield bytes(pending[start : min(start + block, whole)])
-                del pending[:whole]
+                for ready in _taken(pending, block, frame):
+                    yield ready
                 if self._rest_bytes == 0:
                     break  # what follows the samples of a WAV is not audio
+            for ready in _taken(pending, block, frame):
+                yield ready
             if pending:
                 raise FileError(f"{self.name} ended within a sample; the rest was sent")
         finally:
@@ -147,3 +147,11 @@ class _Reader:
                 self._put(piece)
             except RuntimeError:  # the loop is closed: nobody listens any more
                 return
+
+
+def _taken(pending: bytearray, block: int, frame: int) -> list[bytes]:
+    """Take all whole frames, in blocks."""
+    whole = len(pending) - len(pending) % frame
+    taken = [bytes(pending[at : min(at + block, whole)]) for at in range(0, whole, block)]
+    del pending[:whole]
+    return taken

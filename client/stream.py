@@ -203,6 +203,7 @@ class AsrConnection:
     ) -> EventT:
         assert request.request_id is not None
         answer: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # was looked at
         self._answers[request.request_id] = answer
         try:
             async with asyncio.timeout(limit_s):
@@ -210,7 +211,7 @@ class AsrConnection:
                 event = await answer
         except TimeoutError as error:
             kind = request.__struct_config__.tag
-            raise ClientError(f"no answer to {kind} in {limit_s:.0f} s") from error
+            raise ConnectionLostError(f"no answer to {kind} in {limit_s:.0f} s") from error
         except ConnectionClosed as closed:
             raise _lost(closed) from closed
         finally:

@@ -10,6 +10,7 @@ from client.addresses import (
     port_of,
     resolve,
     what_to_do,
+    without_password,
     with_query,
 )
 
@@ -86,3 +87,13 @@ def test_ports_and_loopback() -> None:
     assert port_of("ws://localhost:8765") == 8765
     assert is_loopback("ws://[::1]:8765")
     assert not is_loopback("ws://asr.example:8765")
+
+
+def test_a_password_is_never_shown() -> None:
+    assert without_password("ws://nok:secret@host:1/x") == "ws://host:1/x"
+    assert without_password("ws://host:1/x@y") == "ws://host:1/x@y"
+    with pytest.raises(AddressError) as refused:
+        resolve("http://nok:secret@host", None)
+    assert "secret" not in str(refused.value)
+    with pytest.raises(AddressError):
+        resolve("ws://host/#part", None)

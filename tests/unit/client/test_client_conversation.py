@@ -200,7 +200,7 @@ async def test_it_gives_up_in_time_and_says_from_where_on_nothing_came(server: F
     await server.hang_up(Port.AUDIO)
     await rig.view.until(lambda: rig.attempts == 2)
     rig.now_s += 301.0
-    with pytest.raises(ConnectError, match="nobody there"):
+    with pytest.raises(ConnectionLostError, match="nobody there"):
         await rig.result()
     assert sum(note.startswith("Connection lost: ") for note in rig.view.notes) == 1
     assert "not connected, next try in 0.5 s" in rig.view.models
@@ -214,7 +214,7 @@ async def test_a_client_that_is_refused_does_not_knock_again(server: FakeServer)
     await heard(server, 1)
     rig.refused = ConnectError("HTTP 401", may_pass=False)
     await server.hang_up(Port.AUDIO)
-    with pytest.raises(ConnectError, match="401"):
+    with pytest.raises(ConnectionLostError, match="401"):
         await rig.result()
     assert rig.attempts == 2
 

@@ -40,7 +40,25 @@ def test_a_failure_while_writing_leaves_the_old_file(
     with pytest.raises(ExportError, match="No space left on device"):
         Exports({ExportFormat.TXT: path}).write([final("ใหม่")])
     assert path.read_text(encoding="utf-8") == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    [beside] = [name for name in os.listdir(tmp_path) if name != "a.txt"]
+    assert (tmp_path / beside).read_text(encoding="utf-8") == "ใหม่\n", "the text is not lost"
+
+
+def test_one_file_that_fails_does_not_keep_the_others_from_being_written(tmp_path: Path) -> None:
+    gone = tmp_path / "gone" / "a.srt"
+    good = tmp_path / "a.txt"
+    exports = Exports({ExportFormat.SRT: gone, ExportFormat.TXT: good})
+    with pytest.raises(ExportError, match=r"a\.srt"):
+        exports.write([final("ใหม่")])
+    assert good.read_text(encoding="utf-8") == "ใหม่\n"
+
+
+def test_the_same_file_twice_and_a_device_are_refused(tmp_path: Path) -> None:
+    twice = Exports({ExportFormat.SRT: tmp_path / "a", ExportFormat.TXT: tmp_path / "a"})
+    with pytest.raises(ExportError, match="the same"):
+        twice.check()
+    with pytest.raises(ExportError, match="device"):
+        Exports({ExportFormat.TXT: Path(os.devnull)}).check()
 
 
 def test_words_joined_are_the_text() -> None:

@@ -174,3 +174,10 @@ async def test_a_client_that_fails_says_goodbye_like_any_other() -> None:
                 raise ValueError("a failure of the client")
         await server.until(lambda: len(server.codes) == 2)
     assert server.codes == [1000, 1000]
+
+
+@pytest.mark.parametrize("url", ["ws://a..b", "ws://nok@localhost:1"])
+async def test_an_odd_address_is_told_and_not_a_traceback(url: str) -> None:
+    with pytest.raises(ClientError):
+        async with connect(url):
+            pass

@@ -103,3 +103,11 @@ async def test_reading_waits_for_whoever_takes_the_audio() -> None:
         assert reads <= 1 + QUEUE_PIECES + count  # one read was for the header
     assert await asyncio.to_thread(taken.wait, 10.0)  # and it goes on as there is room
     await blocks.aclose()
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+async def test_a_few_samples_are_audio_too(samples: int) -> None:
+    assert (
+        b"".join(await all_of(StdinSource(Pipe(SPEECH[: 2 * samples]).read)))
+        == (SPEECH[: 2 * samples])
+    )
