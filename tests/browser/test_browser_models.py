@@ -61,7 +61,7 @@ async def test_size_and_error_rate_are_listed(page: Page, server: FakeServer) ->
     await expect(page.locator("#model-about")).to_have_text("Name of big. A model for Thai")
     await page.click("[data-language=th]")
     await expect(page.locator("#model-facts")).to_contain_text("ขนาด: 3.1 GB")
-    await expect(page.locator("#model option").nth(2)).to_contain_text("ไม่มีในเครื่อง")
+    await expect(page.locator("#model option").nth(2)).to_contain_text("ยังไม่มีในเซิร์ฟเวอร์")
     await expect(page.locator("#model")).to_have_value("big")
 
 

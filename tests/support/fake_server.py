@@ -68,6 +68,7 @@ class FakeServer:
         self.load = 0.0
         self.uptime_s = 1.0
         self.stream_id = STREAM_ID
+        self.received_ms = 0
         self.final_latency_ms: int | UnsetType = UNSET
         self.before_ack: list[Event] = []
         """Said to the session when `audio_end` comes, before its acknowledgement."""
@@ -228,7 +229,7 @@ class FakeServer:
             case protocol.StopRecording():
                 self._recording("idle", request)
             case protocol.AudioConfig():
-                await self._send(socket, _configured(request, self.stream_id))
+                await self._send(socket, _configured(request, self.stream_id, self.received_ms))
             case protocol.AudioEnd():
                 self.say(*self.before_ack)
                 await self.acknowledges.wait()
@@ -315,12 +316,13 @@ class FakeServer:
         await socket.send(protocol.encode(event))
 
 
-def _configured(request: protocol.AudioConfig, stream_id: str) -> AudioConfigured:
+def _configured(request: protocol.AudioConfig, stream_id: str, received_ms: int) -> AudioConfigured:
     return AudioConfigured(
         encoding=request.encoding,
         sample_rate=request.sample_rate,
         channels=request.channels,
         channel_mode=request.channel_mode,
         stream_ids=[stream_id],
+        received_ms=received_ms,
         request_id=optional(request.request_id),
     )

@@ -10,8 +10,8 @@ from client.addresses import (
     port_of,
     resolve,
     what_to_do,
-    without_password,
     with_query,
+    without_password,
 )
 
 
