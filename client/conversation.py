@@ -52,7 +52,7 @@ class Conversation:
         self._clock = clock
         self._stop = asyncio.Event()
         self._backoff = Backoff(enabled=reconnect, jitter=jitter)
-        self._timeline = Timeline()
+        self._timeline = Timeline((lambda ms: ms) if feed is None else feed.kept.source_ms)
         self._session: str | None = None
         self._told_lost = False
         """Once per outage; the view shows further tries as its model."""
@@ -127,11 +127,9 @@ class Conversation:
         restarted = again and is_restarted(status.uptime_s, now_s - self._connected_s)
         if self._began_s is None:
             self._began_s = self._clock()
-        base_ms = 0.0
         if self._feed is not None:
             self._feed.connected()
-            base_ms = self._feed.base_ms
-        self._timeline.connected(connection.stream_ids, base_ms, restarted=restarted)
+        self._timeline.connected(connection.stream_ids, restarted=restarted)
         self._view.own_streams = connection.stream_ids
         self._session = connection.connected.session_id
         self._connected_s = now_s
@@ -179,10 +177,7 @@ class Conversation:
             self.failed = self.failed or exchange.failed
 
     def _tell_lost(self, feed: Feed) -> None:
-        lost_s = feed.take_lost_s()
-        if lost_s > 0:
+        note = feed.lost_note()
+        if note is not None:
             self.failed = True
-            self._view.note(
-                f"Error: {lost_s:.1f} s of {feed.name} were not recognised: too much waited for "
-                "the server, and the oldest was dropped."
-            )
+            self._view.note(note)

@@ -29,6 +29,8 @@ NOTHING_LOST = "overloaded"
 NO_USE_GOING_ON = frozenset({"not_recording", "forbidden"})
 SHUTTING_DOWN = "shutting_down"
 SHUTDOWN_MARGIN_S = 10.0
+LOST_LUMP_S = 10.0
+"""A server that is too slow all the time loses a little with every block."""
 
 
 class Exchange:
@@ -60,6 +62,7 @@ class Exchange:
         self._clock = clock
         self._resends = resends
         self._told_overloaded = False
+        self._lost_lump_s = 0.0
         self._shutdown = asyncio.Event()
         self._refused = False
         """Audio was not taken, because the server shuts down."""
@@ -119,7 +122,9 @@ class Exchange:
             await self._connection.send(feed.header)
         while (block := await feed.next_block()) is not None:
             await self._connection.send(block)
-            feed.sent(len(block), self._clock())
+            feed.kept.sent(self._clock())
+            feed.wake()
+            self._tell_lost(feed)
             if feed.total_s is not None:
                 self._view.progress(feed.kept.sent_ms / 1000, feed.total_s)
 
@@ -137,6 +142,14 @@ class Exchange:
             raise ConnectionLostError(str(error)) from error
         raise ConnectionLostError("the server is shutting down")
 
+    def _tell_lost(self, feed: Feed) -> None:
+        """The first loss at once, further ones in lumps."""
+        note = feed.lost_note(self._lost_lump_s)
+        if note is not None:
+            self.failed = True
+            self._lost_lump_s = LOST_LUMP_S
+            self._view.note(note)
+
     def _tell_rest(self, feed: Feed) -> None:
         self.failed = True
         self._view.note(f"Error: the rest of {feed.name} was not recognised.")
@@ -144,6 +157,8 @@ class Exchange:
     async def _show(self) -> None:
         async for event in self._connection:
             self._show_one(event)
+            if self._feed is not None:
+                self._feed.wake()
 
     def _show_one(self, event: Event) -> None:
         match event:

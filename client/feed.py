@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 
-from client.kept_audio import KEPT_LIMIT_S, KeptAudio
+from client.kept_audio import KeptAudio
 from client.sources import Source, SourceError
 
-LEAST_AHEAD_MS = 2_000
-"""Silence is never covered by a final: the source is read on however much of it is kept."""
+PATIENCE_S = 60.0
+"""A server from which nothing comes for so long owes no final."""
 
 
 class Feed:
@@ -21,7 +21,11 @@ class Feed:
     """
 
     def __init__(
-        self, source: Source, hint: str = "", on_block: Callable[[bytes], object] = lambda _: None
+        self,
+        source: Source,
+        hint: str = "",
+        on_block: Callable[[bytes], object] = lambda _: None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self.kept = KeptAudio(source.audio_format)
         self.name = source.name
@@ -32,29 +36,23 @@ class Feed:
         """Nothing more comes from the source."""
         self._source = source
         self._on_block = on_block
+        self._patience_s = patience_s
         self._failure: SourceError | None = None
-        self._connected = False
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
-    @property
-    def base_ms(self) -> float:
-        """Where on the source's clock the present stream begins."""
-        return self.kept.base_ms
-
     def connected(self) -> None:
         """A stream begins; the first one starts the source."""
         self.kept.connected()
-        self._connected = True
         self._changed.set()
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_until_stopped(), name="read source")
 
     def disconnected(self) -> None:
         """The stream is gone."""
-        self._connected = False
         self.kept.disconnected()
+        self._changed.set()
 
     def stop(self) -> None:
         """Read no more."""
@@ -68,16 +66,15 @@ class Feed:
 
     async def next_block(self) -> bytes | None:
         """What is to be sent next, None when all was sent and the source has ended."""
-        while (block := self.kept.next_block()) is None:
+        while (block := self.kept.take_block()) is None:
             if self.ended:
                 return None
             self._changed.clear()
             await self._changed.wait()
         return block
 
-    def sent(self, size: int, now_s: float) -> None:
-        """So many bytes were sent."""
-        self.kept.sent(size, now_s)
+    def wake(self) -> None:
+        """What is kept changed: there may be room to read on."""
         self._changed.set()
 
     def raise_failure(self) -> None:
@@ -85,9 +82,15 @@ class Feed:
         if self._failure is not None:
             raise self._failure
 
-    def take_lost_s(self) -> float:
-        """Seconds that will never be recognised, since last asked."""
-        return self.kept.take_lost_s()
+    def lost_note(self, at_least_s: float = 0.0) -> str | None:
+        """For the user: what was lost since last told; None if that is nothing, or less."""
+        lost_s = self.kept.take_lost_s(at_least_s)
+        if lost_s == 0:
+            return None
+        return (
+            f"Error: {lost_s:.1f} s of {self.name} were not recognised: too much waited for "
+            "the server, and the oldest was dropped."
+        )
 
     async def _read_until_stopped(self) -> None:
         reading = asyncio.create_task(self._read(), name="read blocks")
@@ -112,17 +115,16 @@ class Feed:
                 self._on_block(block)
                 self._changed.set()
                 while not self._has_room():
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await self._await_change()
+
+    async def _await_change(self) -> None:
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._changed.wait()
+        except TimeoutError:
+            self.kept.answer_no_more()
 
     def _has_room(self) -> bool:
         ahead_s = self._source.read_ahead_s
-        if ahead_s is None:
-            return True
-        limit_ms = (KEPT_LIMIT_S - 1) * 1000
-        ahead_ms = min(ahead_s * 1000, limit_ms)
-        if not self._connected:
-            return self.kept.kept_ms < ahead_ms
-        # what is sent and not yet text must still be there when the connection is lost
-        room = self.kept.kept_ms < limit_ms or self.kept.unsent_ms < LEAST_AHEAD_MS
-        return room and self.kept.unsent_ms < ahead_ms
+        return ahead_s is None or self.kept.has_room(ahead_s * 1000)

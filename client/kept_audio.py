@@ -1,7 +1,8 @@
 """Audio that no final covers yet, kept so that a new connection can be sent it again. Pure.
 
-Positions are bytes since the source began; a stream of the server begins where `connected` found
-the next byte to be sent, and counts on from there: its times fall on the source's one clock.
+Positions are bytes since the source began. A stream of the server begins where `connected` found
+the next byte to be sent; its times fall on the source's one clock, also behind audio that was
+dropped before it could be sent.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from client.stream_clock import StreamClock
+
 KEPT_LIMIT_S = 60.0
 ONSET_MARGIN_MS = 500
 """An utterance may begin this long before it was noticed."""
 UNSEEN_MS = 10_000
 """The server may not have looked at what was sent last: two windows on their way and its inbox.
 Before that, what is no utterance's was silence."""
+WAIT_MARGIN_MS = 1_000
+"""A source that can wait does so this much before audio would be dropped."""
+READ_ON_MS = 2_000
+"""Where the server needs more audio to come to an end, this much is read on in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +62,16 @@ class KeptAudio:
         self._format = audio_format
         self._limit = audio_format.bytes_of(limit_s * 1000)
         self._blocks: deque[_Block] = deque()
+        self._clock = StreamClock()
         self._heard = 0
         self._sent = 0
-        self._offered = 0
-        self._reached = 0
-        """As `_sent`, which passes over what was dropped."""
+        """Up to where audio was taken for the stream, or need not be."""
         self._covered = 0
-        self._base = 0
         self._kept_from = 0
         self._lost = 0
         self._open: dict[int, int] = {}
         """Where utterances began that have no final yet, by id."""
         self._ends: dict[int, int] = {}
-
-    @property
-    def base_ms(self) -> float:
-        """Where on the source's clock the present stream begins."""
-        return self._format.ms_of(self._base)
 
     @property
     def covered_ms(self) -> float:
@@ -98,6 +98,26 @@ class KeptAudio:
         """How much is kept, sent or not."""
         return self._format.ms_of(self._heard - self._kept_from)
 
+    @property
+    def needed_ms(self) -> float:
+        """How much of it the server could not do without if the stream were lost now."""
+        return self._format.ms_of(self._heard - max(self._needed_from(), self._kept_from))
+
+    def has_room(self, ahead_ms: float) -> bool:
+        """Whether a source that can wait is to go on, to have `ahead_ms` waiting to be sent.
+
+        It waits before anything needed is dropped, unless the server needs more audio to end what
+        it hears: that is so where it owes no final.
+        """
+        limit_ms = self._format.ms_of(self._limit) - WAIT_MARGIN_MS
+        goes_on = self.unsent_ms < READ_ON_MS and not self._ends
+        return self.unsent_ms < min(ahead_ms, limit_ms) and (self.needed_ms < limit_ms or goes_on)
+
+    def source_ms(self, stream_ms: float) -> float:
+        """A time of the present stream on the source's clock."""
+        size = self._format.bytes_of(stream_ms)
+        return self._format.ms_of(self._clock.source_of(size))
+
     def heard(self, block: bytes) -> None:
         """The source gave a block."""
         self._blocks.append(_Block(self._heard, block))
@@ -106,26 +126,22 @@ class KeptAudio:
             dropped = self._blocks.popleft()
             self._lost += dropped.end - max(self._kept_from, min(self._sent, dropped.end))
             self._kept_from = dropped.end
-        gap = max(0, self._kept_from - self._sent)
-        self._sent += gap
-        self._base += gap  # the present stream will not have it: its times go on behind it
 
-    def next_block(self) -> bytes | None:
-        """What is to be sent next, None when there is nothing."""
+    def take_block(self) -> bytes | None:
+        """What goes into the stream next, None when there is nothing.
+
+        It counts as sent from now on: the server may speak of it before the sending returns.
+        """
         for block in self._blocks:
             if block.end > self._sent:
-                self._offered = max(self._sent, block.start)
-                return block.data[self._offered - block.start :]
+                data = block.data[max(0, self._sent - block.start) :]
+                self._clock.give(block.end - len(data), len(data))
+                self._sent = block.end
+                return data
         return None
 
-    def sent(self, size: int, now_s: float) -> None:
-        """So many bytes of `next_block` were sent."""
-        end = self._offered + size
-        if self._sent >= end:  # it was dropped, and passed over, while it was on its way
-            self._lost -= size
-            self._base -= size
-        self._sent = max(self._sent, end)
-        self._reached = max(self._reached, end)
+    def sent(self, now_s: float) -> None:
+        """What was taken was sent."""
         for block in self._blocks:
             if block.sent_s is None and block.end <= self._sent:
                 block.sent_s = now_s
@@ -148,6 +164,10 @@ class KeptAudio:
                 del known[earlier]
         self._cover(end)
 
+    def answer_no_more(self) -> None:
+        """No final came for long: where nobody spoke after all, none will, and nothing says so."""
+        self._ends.clear()
+
     def latency_s(self, end_ms: float, now_s: float) -> float | None:
         """Seconds since the audio at `end_ms` of the present stream was sent, if that is known."""
         end = min(self._position(end_ms), self._sent)
@@ -158,27 +178,38 @@ class KeptAudio:
 
     def disconnected(self) -> None:
         """The stream is gone: what no final of it covers is to be sent again."""
-        unseen = self._reached - self._format.bytes_of(UNSEEN_MS)
-        began = max(self._covered, min([*self._open.values(), unseen]))
-        self._lost += max(0, min(self._kept_from, self._reached) - began)
+        needed_from = self._needed_from()
+        if needed_from < self._kept_from:  # what the stream was not given, was counted before
+            given = self._clock.stream_of(self._kept_from) - self._clock.stream_of(needed_from)
+            self._lost += given
+        self._cover(needed_from)
+        self._covered = self._sent = max(self._covered, self._kept_from)
+        self._clock.begin(self._sent)
         self._open.clear()
         self._ends.clear()
-        self._cover(max(began, self._kept_from))
-        self._sent = self._reached = max(self._covered, self._kept_from)
         for block in self._blocks:
             block.sent_s = None
 
     def connected(self) -> None:
         """A stream begins, with the next byte to be sent."""
-        self._base = self._sent
+        self._clock.begin(max(self._sent, self._kept_from))
 
-    def take_lost_s(self) -> float:
-        """Seconds of audio that were dropped before a final could cover them, since last asked."""
+    def take_lost_s(self, at_least_s: float = 0.0) -> float:
+        """Seconds of audio that were dropped before a final could cover them, since last taken.
+
+        0 if they are fewer than `at_least_s`: they wait for more.
+        """
+        if self._format.ms_of(self._lost) < at_least_s * 1000:
+            return 0.0
         lost, self._lost = self._lost, 0
         return self._format.ms_of(lost) / 1000
 
+    def _needed_from(self) -> int:
+        unseen = self._clock.size - self._format.bytes_of(UNSEEN_MS)
+        return max(self._covered, min([*self._open.values(), self._clock.source_of(unseen)]))
+
     def _position(self, stream_ms: float) -> int:
-        return max(self._base, min(self._heard, self._base + self._format.bytes_of(stream_ms)))
+        return min(self._heard, self._clock.source_of(self._format.bytes_of(stream_ms)))
 
     def _cover(self, position: int) -> None:
         """Forget what lies before; a block in part, so that new streams begin where it ends."""

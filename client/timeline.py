@@ -6,7 +6,7 @@ own; they are placed by the moment at which they were first heard of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -24,15 +24,19 @@ def is_restarted(uptime_s: float, since_connected_s: float) -> bool:
 
 
 class Timeline:
-    """Places transcripts, and knows those of streams that this client has begun anew."""
+    """Places transcripts, and knows those of streams that this client has begun anew.
 
-    def __init__(self) -> None:
+    `source_ms` places times of the present own streams.
+    """
+
+    def __init__(self, source_ms: Callable[[float], float]) -> None:
+        self._source_ms = source_ms
         self.own: tuple[str, ...] = ()
         self._former: set[str] = set()
         self._offsets_ms: dict[str, float] = {}
 
-    def connected(self, own: Sequence[str], base_ms: float, *, restarted: bool) -> None:
-        """A connection stands, whose own streams begin at `base_ms`."""
+    def connected(self, own: Sequence[str], *, restarted: bool) -> None:
+        """A connection stands, with these own streams."""
         if restarted:
             self._former.clear()
             self._offsets_ms.clear()
@@ -40,7 +44,6 @@ class Timeline:
             self._former.update(self.own)
         self._former.difference_update(own)
         self.own = tuple(own)
-        self._offsets_ms.update(dict.fromkeys(own, base_ms))
 
     def is_former(self, stream_id: object) -> bool:
         """Whether a stream is one that this client has begun anew."""
@@ -53,9 +56,9 @@ class Timeline:
         """
         if self.is_former(event.stream_id):
             return None
-        offset_ms = self._offsets_ms.setdefault(event.stream_id, now_ms - event.end_ms)
-        return replace(
-            event,
-            start_ms=max(0, round(event.start_ms + offset_ms)),
-            end_ms=max(0, round(event.end_ms + offset_ms)),
-        )
+        if event.stream_id in self.own:
+            start_ms, end_ms = self._source_ms(event.start_ms), self._source_ms(event.end_ms)
+        else:
+            offset_ms = self._offsets_ms.setdefault(event.stream_id, now_ms - event.end_ms)
+            start_ms, end_ms = event.start_ms + offset_ms, event.end_ms + offset_ms
+        return replace(event, start_ms=max(0, round(start_ms)), end_ms=max(0, round(end_ms)))

@@ -13,6 +13,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("heard"), st.integers(1, 60)),
         st.tuples(st.just("sent"), st.integers(1, 4)),
+        st.tuples(st.just("blocked"), st.just(0)),
         st.tuples(st.just("final"), st.integers(0, 120)),
         st.tuples(st.just("lost"), st.just(0)),
         st.tuples(st.just("back"), st.just(0)),
@@ -33,6 +34,8 @@ class Run:
         self.covered = 0
         self.utterance = 0
         self.skipped = 0
+        self.given: list[int] = []
+        """Where on the source each byte of the present stream lies."""
 
     def step(self, kind: str, amount: int) -> None:
         if kind == "heard":
@@ -44,27 +47,37 @@ class Run:
         elif kind == "back" and not self.connected:
             self.kept.connected()
             self.connected = True
-            self.position = round(self.kept.base_ms)
+            self.position = round(self.kept.source_ms(0))
+            self.given = []
             assert self.position >= self.covered
         elif kind == "sent" and self.connected:
             self.send(amount)
+        elif kind == "blocked" and self.connected:
+            self.take()
         elif kind == "final" and self.connected:
-            base = round(self.kept.base_ms)
-            end = min(base + amount, self.position)
+            end = min(amount, len(self.given))
             self.utterance += 1
-            self.kept.utterance_done(self.utterance, end - base)
-            self.covered = max(self.covered, end)
+            self.kept.utterance_done(self.utterance, end)
+            if end > 0:
+                assert self.kept.source_ms(end) == self.given[end - 1] + 1
+                self.covered = max(self.covered, self.given[end - 1] + 1)
 
     def send(self, blocks: int) -> None:
         for _ in range(blocks):
-            data = self.kept.next_block()
-            if data is None:
+            if not self.take():
                 return
-            start = round(self.kept.sent_ms)
-            assert data == bytes((start + i) % 251 for i in range(len(data)))
-            self.skipped += start - self.position
-            self.kept.sent(len(data), 0.0)
-            self.position = start + len(data)
+            self.kept.sent(0.0)
+
+    def take(self) -> bool:
+        data = self.kept.take_block()
+        if data is None:
+            return False
+        start = round(self.kept.sent_ms) - len(data)
+        assert data == bytes((start + i) % 251 for i in range(len(data)))
+        self.skipped += start - self.position
+        self.position = start + len(data)
+        self.given += range(start, self.position)
+        return True
 
 
 @given(STEPS)

@@ -8,29 +8,31 @@ from tests.support.fake_server import final
 
 
 def test_own_streams_continue_where_their_audio_lies() -> None:
-    timeline = Timeline()
-    timeline.connected(("a1",), 0.0, restarted=False)
+    base_ms = 0.0
+    timeline = Timeline(lambda ms: base_ms + ms)
+    timeline.connected(("a1",), restarted=False)
     event = final("ก", stream_id="a1")
     placed = timeline.place(event, 99_000)
     assert placed == event
-    timeline.connected(("a1",), 12_345.0, restarted=True)
+    base_ms = 12_345.0
+    timeline.connected(("a1",), restarted=True)
     placed = timeline.place(event, 99_000)
     assert placed is not None
     assert (placed.start_ms, placed.end_ms) == (12_345, 14_845)
 
 
 def test_a_stream_that_was_begun_anew_is_silent_until_the_server_restarts() -> None:
-    timeline = Timeline()
-    timeline.connected(("a1",), 0.0, restarted=False)
-    timeline.connected(("a5",), 1_000.0, restarted=False)
+    timeline = Timeline(lambda ms: ms)
+    timeline.connected(("a1",), restarted=False)
+    timeline.connected(("a5",), restarted=False)
     assert timeline.place(final("ก", stream_id="a1"), 2_000) is None
     assert timeline.is_former("a1")
-    timeline.connected(("a2",), 2_000.0, restarted=True)
+    timeline.connected(("a2",), restarted=True)
     assert timeline.place(final("ก", stream_id="a1"), 9_000) is not None
 
 
 def test_streams_of_others_are_placed_when_first_heard_of() -> None:
-    timeline = Timeline()
+    timeline = Timeline(lambda ms: ms)
     first = replace(final("ก", stream_id="b"), start_ms=50_000, end_ms=52_000)
     placed = timeline.place(first, 10_000)
     assert placed is not None
