@@ -56,8 +56,16 @@ def sizes_mb(
 
     None where the files cannot be read. Blocking.
     """
-    folders = {spec.id: locate(spec) for spec in specs}
-    return {name: _size_mb(folder) for name, folder in folders.items() if folder is not None}
+    found: dict[str, int | None] = {}
+    for spec in specs:
+        try:
+            folder = locate(spec)
+        except OSError as error:
+            logger.warning("%s cannot be looked for: %s", spec.id, error)
+            continue
+        if folder is not None:
+            found[spec.id] = _size_mb(folder)
+    return found
 
 
 def _size_mb(folder: Path) -> int | None:

@@ -133,7 +133,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def without_credentials(text: str) -> str:
+def without_password(text: str) -> str:
     """A text without what stands before the @ of addresses in it."""
     return re.sub(r"//[^/?#\s]*@", "//", text)
 

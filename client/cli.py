@@ -45,8 +45,9 @@ def run(arguments: Sequence[str], out: TextIO = sys.stdout, err: TextIO = sys.st
 
 
 def _cannot_show(error: OSError, out: TextIO, err: TextIO) -> Exit:
-    """Whoever read the text has gone, which ends a pipe in peace, or it cannot be written."""
-    if not isinstance(error, BrokenPipeError):
+    """Whoever read the text has enough, and is told no more; or it cannot be written."""
+    gone = isinstance(error, BrokenPipeError)
+    if not gone:
         with contextlib.suppress(OSError):
             err.write(f"Error: cannot write the text: {error.strerror or error}\n")
     for file in (out, err):
@@ -54,7 +55,7 @@ def _cannot_show(error: OSError, out: TextIO, err: TextIO) -> Exit:
             file.flush()
         except OSError:  # at its end the interpreter would try it again, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-    return Exit.CANNOT_WRITE
+    return Exit.FAILED if gone else Exit.CANNOT_WRITE
 
 
 def exit_status(error: Exception) -> Exit:

@@ -93,22 +93,23 @@ class Conversation:
                 await self._exchange(connection, again)
                 return True
         except (ConnectionLostError, ConnectError) as error:
-            if self._stop.is_set() and self._feed is None:
-                return True  # a viewer has nothing to lose
-            await self._await_retry(error)
-            return False
+            return await self._await_retry(error)
 
-    async def _await_retry(self, error: ClientError) -> None:
-        """Say what happened and wait. Raises if there is no use in trying again."""
-        for stream_id in self._timeline.own:
-            self._view.utterance_lost(stream_id)
+    async def _await_retry(self, error: ClientError) -> bool:
+        """Say what happened and wait; whether a viewer was stopped, who needs no more.
+
+        Raises ConnectionLostError, or before the beginning the error, if no more is tried.
+        """
         if self._feed is not None and self.begun:
             self._feed.disconnected()
+        for stream_id in self._view.own_streams:
+            self._view.utterance_lost(stream_id)
+        if self.begun and self._feed is None and self._stop.is_set():
+            return True
         delay_s = self._backoff.failed(self._clock())
-        if delay_s is None or (isinstance(error, ConnectError) and not error.may_pass):
-            if self.begun and isinstance(error, ConnectError):
-                raise ConnectionLostError(f"the connection was lost for good: {error}") from error
-            raise error
+        lasting = isinstance(error, ConnectError) and not error.may_pass
+        if delay_s is None or lasting:
+            raise ConnectionLostError(str(error)) if self.begun else error
         if not self._told_lost:
             self._told_lost = True
             limit_min = GIVE_UP_AFTER_S / 60
@@ -117,6 +118,7 @@ class Conversation:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._stop.wait()
+        return False
 
     async def _prepare(self, connection: AsrConnection, again: bool) -> None:
         if not again:

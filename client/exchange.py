@@ -196,13 +196,15 @@ class Exchange:
     def _on_error(self, event: ErrorEvent) -> None:
         if self._timeline.is_former(event.stream_id):
             return  # its audio was sent again
+        if event.stream_id is not UNSET and not self._is_own(event.stream_id):
+            self._view.utterance_lost(event.stream_id)  # somebody else's trouble
+            return
         if event.code == NOTHING_LOST and event.utterance_id is UNSET:
             if not self._told_overloaded:
                 self._view.note(f"Warning: {event.message}")
             self._told_overloaded = True
             return
         again = event.code == SHUTTING_DOWN and self._resends
-        mine = event.stream_id is UNSET or self._is_own(event.stream_id)
         if event.stream_id is not UNSET and event.utterance_id is not UNSET:
             self._view.utterance_lost(event.stream_id)
             if self._is_own(event.stream_id) and not again:
@@ -210,10 +212,10 @@ class Exchange:
         if event.code == SHUTTING_DOWN and not event.fatal:
             self._refused = True
             self._shutdown.set()  # finals of what was taken before still come
-        elif mine and event.fatal and self._resends:
+        elif event.fatal and self._resends:
             self._view.note(f"Error: {event.message} ({event.code})")
             return  # the connection closes; another follows
-        elif mine and (event.fatal or event.code in NO_USE_GOING_ON):
+        elif event.fatal or event.code in NO_USE_GOING_ON:
             self.failed = True
             raise RequestFailedError(event.code, event.message)
         self.failed = self.failed or not again

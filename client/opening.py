@@ -24,7 +24,7 @@ from client.addresses import (
     resolve,
     what_to_do,
     with_query,
-    without_credentials,
+    without_password,
 )
 from client.errors import ConnectError
 from client.events import BadEventError, parse_event
@@ -109,7 +109,7 @@ class _Door:
         return AsrConnection(control, first, connected)
 
     async def open(self, url: str) -> ClientConnection:
-        where = without_credentials(url)
+        where = without_password(url)
         try:
             socket = await open_websocket(
                 url,
@@ -129,7 +129,7 @@ class _Door:
             ) from refused
         except (OSError, WebSocketException, UnicodeError, ImportError) as error:
             # ImportError: a proxy of the environment that needs another package
-            reason = without_credentials(str(error)) or "no answer"
+            reason = without_password(str(error)) or "no answer"
             raise ConnectError(f"{where}: {reason}\n{what_to_do(self.addresses)}") from error
         # as a context, it would close with 1011 on an error
         self.stack.push_async_callback(socket.close)
@@ -143,7 +143,7 @@ def _shown(body: bytes | bytearray | None) -> str:
 
 
 async def _greeting(socket: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
-    where = without_credentials(addresses.first)
+    where = without_password(addresses.first)
     try:
         async with asyncio.timeout(limit_s):
             event = parse_event(await socket.recv())

@@ -203,6 +203,7 @@ class AsrConnection:
     ) -> EventT:
         assert request.request_id is not None
         answer: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())  # was looked at
         self._answers[request.request_id] = answer
         try:
             async with asyncio.timeout(limit_s):
@@ -217,8 +218,6 @@ class AsrConnection:
             raise _lost(closed) from closed
         finally:
             del self._answers[request.request_id]
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # taken, also where it came while the request was being sent
         if isinstance(event, ErrorEvent):
             raise RequestFailedError(event.code, event.message)
         assert isinstance(event, expected)

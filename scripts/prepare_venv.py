@@ -8,6 +8,7 @@ Standard library only: the start scripts and run_tests.sh run it with whatever P
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -57,7 +58,7 @@ def prepare(venv: Path, requirements: Sequence[Path]) -> None:
     """Make `venv` if it is missing or broken, and install what changed. Raises PrepareError."""
     make(venv)
     stamp, wanted = venv / STAMP, digest(requirements)
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if stamp.is_file() and stamp.read_bytes() == wanted.encode():
         return
     stamp.unlink(missing_ok=True)
     install(venv, requirements)
@@ -140,6 +141,10 @@ class Progress:
 
     def heard(self, line: str) -> None:
         """One line of pip's output."""
+        with contextlib.suppress(IndexError, ValueError):  # a line of another shape says nothing
+            self._heard(line)
+
+    def _heard(self, line: str) -> None:
         words = line.split()
         if line.startswith("Installing collected packages:"):
             self._show("Unpacking", f" {len(words) - 3} packages")

@@ -58,10 +58,10 @@ class EndAudio:
 
 @dataclass(frozen=True, slots=True)
 class SetFormat:
-    """A new format, for the audio that follows."""
+    """A new format, for the audio that follows. `done` is told where on the streams' clock."""
 
     audio_format: AudioFormat
-    done: Callable[[], None]
+    done: Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class AudioActor:
                 return not item.last
             case SetFormat():
                 await self._set_format(item.audio_format)
-                item.done()
+                item.done(self._intake.position_samples)
             case SetFrontend():
                 config = item.take()
                 await self._in_dsp(lambda: self._intake.set_config(config))

@@ -17,6 +17,7 @@ QUERY = ("session", "role", "speaker", "events", "finals")
 DEFAULT_SESSION = "default"
 _NAME = re.compile(r"[\w\u0e00-\u0e7f.\-]{1,64}")
 """Thai vowels above and below and tone marks are not among the letters of `re`."""
+_SPEAKER = re.compile(r"(?! )[\w\u0e00-\u0e7f .\-]{1,64}(?<! )")
 
 
 class AddressError(ValueError):
@@ -56,17 +57,19 @@ def parse_address(target: str) -> Address | None:
     if finals not in {f.value for f in Finals}:
         raise AddressError(f"finals is single or revised, not {finals[:40]!r}")
     return Address(
-        session=_name("session", query.get("session")),
+        session=_name("session", _NAME, query.get("session")),
         role=Role(role),
-        speaker=_name("speaker", query.get("speaker")),
+        speaker=_name("speaker", _SPEAKER, query.get("speaker")),
         every_event=events == "all",
         finals=Finals(finals),
     )
 
 
-def _name(what: str, text: str | None) -> str | None:
-    if text is not None and not _NAME.fullmatch(text):
+def _name(what: str, allowed: re.Pattern[str], text: str | None) -> str | None:
+    if text is not None and not allowed.fullmatch(text):
+        spaces = " (a speaker's also spaces between them)" if allowed is _SPEAKER else ""
         raise AddressError(
-            f"{what} is 1 to 64 letters, digits, dots, dashes or underscores, not {text[:40]!r}"
+            f"{what} is 1 to 64 letters, digits, dots, dashes or underscores{spaces}, "
+            f"not {text[:40]!r}"
         )
     return text

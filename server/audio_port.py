@@ -214,7 +214,7 @@ class AudioConnection:
             self._peer.finals = Finals(request.finals)
         self._session.core.configured(self._peer.id)
 
-        def done() -> None:
+        def done(position_samples: int) -> None:
             self._peer.send(
                 AudioConfigured(
                     encoding=audio_format.encoding.value,
@@ -223,6 +223,7 @@ class AudioConnection:
                     channel_mode=audio_format.channel_mode.value,
                     stream_ids=self._voice.stream_ids(),
                     finals=self._peer.finals.value,
+                    received_ms=position_samples // 16,
                     request_id=optional(request.request_id),
                 )
             )
@@ -241,7 +242,7 @@ class AudioConnection:
             channels=settings.channels,
         )
         if audio_format != self._actor.audio_format:
-            self._actor.inbox.put_now(SetFormat(audio_format, lambda: None))
+            self._actor.inbox.put_now(SetFormat(audio_format, lambda _: None))
 
     # -- commanded by the session -------------------------------------------------------------
 

@@ -223,6 +223,7 @@ class AudioConfigured(Event, frozen=True, kw_only=True, tag="audio_configured"):
     channel_mode: ChannelMode
     stream_ids: StreamIds
     finals: Finals = "single"
+    received_ms: Annotated[int, Meta(description="where on the streams' clock it begins")] = 0
     request_id: RequestId = UNSET
 
 

@@ -29,9 +29,9 @@ FINDINGS = """async () => (await axe.run()).violations
 FOCUS = """() => {
   const at = document.activeElement;
   const box = at.getBoundingClientRect();
+  const middle = (from, to, end) => (Math.max(from, 0) + Math.min(to, end)) / 2;
   const seen = document.elementFromPoint(
-    Math.min(box.left + box.width / 2, innerWidth - 1),
-    Math.min(box.top + box.height / 2, innerHeight - 1));
+    middle(box.left, box.right, innerWidth), middle(box.top, box.bottom, innerHeight));
   let opacity = 1;
   for (let up = at; up; up = up.parentElement) opacity *= Number(getComputedStyle(up).opacity);
   return {

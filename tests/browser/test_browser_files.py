@@ -79,7 +79,7 @@ async def drop(page: Page, *files: Upload) -> None:
 
 async def done(page: Page, server: FakeServer, count: int = 1) -> None:
     """Until that many files were sent to the end."""
-    await server.until(lambda: len(server.requests_of(protocol.StopRecording)) == count)
+    await server.until(lambda: len(server.requests_of(protocol.AudioEnd)) == count)
     await expect(page.locator("#record")).to_have_text("Start Recording")
     await expect(page.locator("#file-progress")).to_be_hidden()
 

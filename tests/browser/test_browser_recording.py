@@ -67,7 +67,6 @@ async def test_stopping_sends_the_rest_and_waits_for_the_last_final(
     await page.click("#record")
     await expect(page.locator("#recording-state")).to_have_text("Waiting for the last words")
     await server.until(lambda: bool(server.requests_of(protocol.AudioEnd)))
-    assert server.requests_of(protocol.StopRecording) == []
     frames = len(server.frames)
     server.say(final("คำสุดท้าย"))
     server.acknowledges.set()
@@ -76,7 +75,7 @@ async def test_stopping_sends_the_rest_and_waits_for_the_last_final(
     kinds = [type(request) for request in server.requests]
     order = [protocol.AudioConfig, protocol.StartRecording, protocol.AudioEnd]
     assert [kind for kind in kinds if kind in order] == order
-    assert kinds[-1] is protocol.StopRecording
+    assert protocol.StopRecording not in kinds, "it would stop the session's other speakers"
     assert len(server.frames) == frames
 
 

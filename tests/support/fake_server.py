@@ -66,6 +66,9 @@ class FakeServer:
         """Said to every control connection before `load_model` is answered."""
         self.notices: list[str] = []
         self.load = 0.0
+        self.uptime_s = 1.0
+        self.stream_id = STREAM_ID
+        self.received_ms = 0
         self.final_latency_ms: int | UnsetType = UNSET
         self.before_ack: list[Event] = []
         """Said to the session when `audio_end` comes, before its acknowledgement."""
@@ -226,11 +229,11 @@ class FakeServer:
             case protocol.StopRecording():
                 self._recording("idle", request)
             case protocol.AudioConfig():
-                await self._send(socket, _configured(request))
+                await self._send(socket, _configured(request, self.stream_id, self.received_ms))
             case protocol.AudioEnd():
                 self.say(*self.before_ack)
                 await self.acknowledges.wait()
-                streams = [STREAM_ID]
+                streams = [self.stream_id]
                 ack = AudioEndAck(
                     session_id="default", stream_ids=streams, received_ms=0, request_id=request_id
                 )
@@ -294,7 +297,7 @@ class FakeServer:
             workers=1,
             batch_size=1,
             ready=True,
-            uptime_s=1.0,
+            uptime_s=self.uptime_s,
             sessions=1,
             streams=1,
             clients=2,
@@ -313,12 +316,13 @@ class FakeServer:
         await socket.send(protocol.encode(event))
 
 
-def _configured(request: protocol.AudioConfig) -> AudioConfigured:
+def _configured(request: protocol.AudioConfig, stream_id: str, received_ms: int) -> AudioConfigured:
     return AudioConfigured(
         encoding=request.encoding,
         sample_rate=request.sample_rate,
         channels=request.channels,
         channel_mode=request.channel_mode,
-        stream_ids=[STREAM_ID],
+        stream_ids=[stream_id],
+        received_ms=received_ms,
         request_id=optional(request.request_id),
     )

@@ -40,6 +40,7 @@ class Recorder:
 
     def utterance_lost(self, stream_id: str) -> None:
         self.lost_streams.append(stream_id)
+        self.touch()
 
     def note(self, text: str) -> None:
         self.notes.append(text)

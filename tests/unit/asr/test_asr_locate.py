@@ -100,3 +100,15 @@ def test_sizes_are_those_of_the_files_in_millions_of_bytes(tmp_path: Path) -> No
     specs = [replace(SPEC, id=name) for name in folders]
     sizes = sizes_mb(specs, lambda spec: folders[spec.id])
     assert sizes == {"m": 3, "unreadable": None}
+
+
+def test_a_model_that_cannot_be_looked_for_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"x" * 2_000_000)
+
+    def locate(spec: ModelSpec) -> Path:
+        if spec.id == "locked":
+            raise PermissionError("no")
+        return tmp_path
+
+    specs = [replace(SPEC, id="locked"), replace(SPEC, id="open")]
+    assert sizes_mb(specs, locate) == {"open": 2}

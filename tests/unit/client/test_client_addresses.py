@@ -11,7 +11,7 @@ from client.addresses import (
     resolve,
     what_to_do,
     with_query,
-    without_credentials,
+    without_password,
 )
 
 
@@ -62,7 +62,8 @@ def test_a_password_is_in_no_message(url: str) -> None:
     with pytest.raises(AddressError) as raised:
         resolve(url, None)
     assert "sec" not in str(raised.value)
-    text = without_credentials("ws://u:secret@h/?a=b@c and http://u:p@proxy")
+    assert without_password("ws://host:1/x@y") == "ws://host:1/x@y"
+    text = without_password("ws://u:secret@h/?a=b@c and http://u:p@proxy")
     assert text == "ws://h/?a=b@c and http://proxy"
 
 

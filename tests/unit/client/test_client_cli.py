@@ -62,7 +62,7 @@ def test_a_reader_who_leaves_ends_it_without_a_word(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cli, "_transcribe", write)
     err = io.StringIO()
     with open(writing, "w", encoding="utf-8") as out:
-        assert run(["--viewer"], out, err) == 6
+        assert run(["--viewer"], out, err) == 1
     assert err.getvalue() == ""
 
 

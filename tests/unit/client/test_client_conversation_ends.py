@@ -60,7 +60,7 @@ async def test_what_is_fatal_to_another_client_is_not_to_this_one(server: FakeSe
     server.say(
         ErrorEvent(code="vad_failed", message="theirs failed", fatal=True, stream_id="other")
     )
-    await rig.view.until(lambda: rig.view.told("theirs failed"))
+    await rig.view.until(lambda: rig.view.lost_streams == ["other"])
     server.before_ack = [final("ของเรา")]
     rig.source.end()
     await rig.result()

@@ -18,6 +18,8 @@ Collecting av<19,>=15
   Downloading av-17.0.0-cp312-cp312-win_amd64.whl (40.5 MB)
   Using cached numpy-2.4.0-cp312-cp312-win_amd64.whl (12.6 MB)
   Downloading odd line
+  Downloading odd-1.0.whl (many MB)
+Downloading
 
 Installing collected packages: rich, av, numpy
 Successfully installed av-17.0.0 numpy-2.4.0 rich-15.0.0

@@ -89,7 +89,7 @@ async def run(*items: Item) -> AudioActor:
 async def test_each_part_was_received_with_its_own_message() -> None:
     actor = await run(
         AudioBytes(HALF_SECOND, 101.0),
-        SetFormat(AudioFormat(), lambda: None),
+        SetFormat(AudioFormat(), lambda _: None),
         AudioBytes(HALF_SECOND, 102.0),
     )
     assert actor.received_s(0, 8_192) == 101.0
@@ -107,7 +107,7 @@ async def test_a_second_stream_has_a_clock_of_its_own() -> None:
     split = AudioFormat(channels=2, channel_mode=ChannelMode.SPLIT)
     actor = await run(
         AudioBytes(HALF_SECOND, 101.0),
-        SetFormat(split, lambda: None),
+        SetFormat(split, lambda _: None),
         AudioBytes(HALF_SECOND, 102.0),
     )
     assert actor.received_s(0, 8_000) == 101.0
