@@ -53,6 +53,7 @@ def resolve(url: str | None, control_url: str | None) -> Addresses:
         return Addresses(control=control_url, audio=url)
     if url is None:
         return Addresses(control=DEFAULT_CONTROL_URL, audio=DEFAULT_AUDIO_URL)
+    url = _as_websocket(url)
     parts = _split(url)
     if parts.path == CONTROL_PATH:
         return Addresses(control=url)
@@ -131,6 +132,11 @@ def _split(url: str) -> SplitResult:
     if "@" in parts.netloc and not (parts.username and parts.password):
         raise AddressError(f"{_no_address(url)}: before @ there must be USER:PASSWORD")
     return parts
+
+
+def _as_websocket(url: str) -> str:
+    """The address of the page, or a bare host and port, as that of its WebSocket."""
+    return re.sub("^http", "ws", url) if "://" in url else f"ws://{url}"
 
 
 def without_password(text: str) -> str:

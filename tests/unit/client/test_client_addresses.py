@@ -36,11 +36,15 @@ def test_what_the_user_said_is_kept_and_paths_tell_the_port(
     assert resolve(url, control) == expected
 
 
+@pytest.mark.parametrize("url", ["localhost:8765", "http://localhost:8765", "ws://localhost:8765"])
+def test_the_page_s_address_will_do(url: str) -> None:
+    assert resolve(url, None) == resolve("ws://localhost:8765", None)
+
+
 @pytest.mark.parametrize(
     "url",
     [
-        "localhost:8766",
-        "http://localhost:1",
+        "ftp://localhost:1",
         "ws://",
         "ws://h:99999",
         "ws://user@h",
@@ -57,7 +61,7 @@ def test_what_is_no_websocket_address_is_refused(url: str) -> None:
         resolve(None, url)
 
 
-@pytest.mark.parametrize("url", ["http://u:secret@h", "ws://u:sec/secret@h", "ws://u:secret@h#x"])
+@pytest.mark.parametrize("url", ["ftp://u:secret@h", "ws://u:sec/secret@h", "ws://u:secret@h#x"])
 def test_a_password_is_in_no_message(url: str) -> None:
     with pytest.raises(AddressError) as raised:
         resolve(url, None)

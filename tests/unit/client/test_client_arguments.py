@@ -34,7 +34,7 @@ def test_the_defaults_are_the_published_ports_and_the_microphone() -> None:
         (["--viewer", "-"], "exclude each other"),
         (["--viewer", "--model", "m"], "exclude each other"),
         (["--token", "two\nlines"], "--token"),
-        (["--url", "http://localhost"], "no WebSocket address"),
+        (["--url", "ftp://localhost"], "no WebSocket address"),
         (["--control-url", "localhost:1"], "no WebSocket address"),
         (["--nonsense"], "unrecognized arguments"),
     ],
