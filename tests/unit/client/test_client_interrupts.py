@@ -10,7 +10,6 @@ import pytest
 from client.exports import ExportError
 from client.interrupts import Interrupts
 
-
 ASKING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
