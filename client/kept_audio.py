@@ -183,7 +183,7 @@ class KeptAudio:
             given = self._clock.stream_of(self._kept_from) - self._clock.stream_of(needed_from)
             self._lost += given
         self._cover(needed_from)
-        self._covered = self._sent = max(self._covered, self._kept_from)
+        self._sent = max(self._covered, self._kept_from)
         self._clock.begin(self._sent)
         self._open.clear()
         self._ends.clear()

@@ -212,3 +212,16 @@ async def test_a_connection_lost_while_a_request_is_sent_leaves_nothing_behind(
             await connection.status()
     gc.collect()
     assert told == []
+
+
+async def test_a_connection_that_does_not_answer_is_lost_for_whoever_listens(
+    server: FakeServer,
+) -> None:
+    server.acknowledges.clear()
+    async with connect(both(server)) as connection:
+        with pytest.raises(ConnectionLostError, match="no answer to audio_end"):
+            await connection.end(0.05)
+        async with asyncio.timeout(5):
+            with pytest.raises(ConnectionLostError, match="no answer to audio_end"):
+                await anext(connection)
+        server.acknowledges.set()
