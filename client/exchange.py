@@ -198,6 +198,8 @@ class Exchange:
             return  # its audio was sent again
         if event.stream_id is not UNSET and not self._is_own(event.stream_id):
             self._view.utterance_lost(event.stream_id)  # somebody else's trouble
+            if self._feed is None:
+                self._view.note(f"Error: {event.message} ({event.code})")
             return
         if event.code == NOTHING_LOST and event.utterance_id is UNSET:
             if not self._told_overloaded:

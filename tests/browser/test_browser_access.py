@@ -62,7 +62,7 @@ async def recording(page: Page, server: FakeServer) -> None:
     server.say(final("สวัสดีครับ", speaker="Nok"), partial("วันนี้อากาศ", "วันนี้", utterance_id=2))
     for level in ("info", "warning", "error"):
         server.say_on(Port.CONTROL, Notice(level=level, code=level, message=f"The {level}"))
-    server.say(ErrorEvent(code="decode_failed", message="lost", stream_id="a1.1"))
+    server.say(ErrorEvent(code="decode_failed", message="lost", stream_id="a9.1", utterance_id=1))
     await expect(page.locator("#messages li")).to_have_count(4)
     await expect(page.locator(".partial")).to_have_count(1)
 

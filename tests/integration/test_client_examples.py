@@ -22,6 +22,8 @@ DOCUMENT = (ROOT / "docs" / "python_client.md").read_text(encoding="utf-8")
 EXAMPLE = re.compile(r"<!-- example: (\w+) -->\n```python\n(.*?)```", re.S)
 EXAMPLES = dict(EXAMPLE.findall(DOCUMENT))
 AUDIO = pcm16(utterances(1.0, 1.4))
+FIRST_BYTES = 32_000
+"""A second: silence, and the first utterance's beginning."""
 
 
 @asynccontextmanager
@@ -38,7 +40,12 @@ async def running(
         cwd=tmp_path,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONUNBUFFERED": "1",
+        },
     )
     try:
         async with asyncio.timeout(60):
@@ -73,14 +80,18 @@ async def test_a_file_to_text(tmp_path: Path) -> None:
 
 
 async def test_live_audio_with_partials(tmp_path: Path) -> None:
-    async with run_server(tmp_path) as server:
+    async with run_server(tmp_path, wire_final_s=60.0) as server:
         expected = await texts_of(server.control_url, "reference")
         async with running(tmp_path, "live", server.control_url) as process:
-            out, _ = await process.communicate(AUDIO)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(AUDIO[:FIRST_BYTES])
+            first = (await process.stdout.readline()).decode()
+            out, _ = await process.communicate(AUDIO[FIRST_BYTES:])
         assert process.returncode == 0
+    assert first.startswith("... "), "text comes while somebody speaks"
     lines = out.decode().splitlines()
     assert [line for line in lines if not line.startswith("... ")] == expected
-    assert any(line.startswith("... ") for line in lines)
 
 
 async def test_a_viewer_reads_along(tmp_path: Path) -> None:
