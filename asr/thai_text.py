@@ -110,7 +110,8 @@ def leans_back(character: str) -> bool:
     return character in FOLLOWERS or unicodedata.category(character).startswith("M")
 
 
-def _may_cut(text: str, position: int) -> bool:
+def may_cut(text: str, position: int) -> bool:
+    """Whether `text` may be cut here: not before what leans back, nor after a leading vowel."""
     if position == 0:
         return True
     if text[position - 1] in LEADING_VOWELS:
@@ -124,7 +125,7 @@ def safe_boundary(text: str, end: int) -> int:
     Never before a mark or a following vowel, nor directly after a leading vowel; 0 is allowed.
     """
     position = max(0, min(end, len(text)))
-    while not _may_cut(text, position):
+    while not may_cut(text, position):
         position -= 1
     return position
 
@@ -138,7 +139,7 @@ def clusters(text: str) -> list[str]:
     pieces: list[str] = []
     start = 0
     for position in range(1, len(text) + 1):
-        if position == len(text) or _may_cut(text, position):
+        if position == len(text) or may_cut(text, position):
             pieces.append(text[start:position])
             start = position
     return pieces

@@ -154,16 +154,18 @@ class Conversation:
             self._view.note(f"Loading {self._model} ...")
             await connection.load_model(self._model)
 
-    async def _load_again(self, connection: AsrConnection) -> None:
+    async def _load_again(self, connection: AsrConnection, again: bool) -> None:
         """While the server's own model goes on: audio waits no longer than it must."""
-        if self._model in (None, connection.connected.current_model):
+        if not again or self._model in (None, connection.connected.current_model):
             return
         try:
             await self._load_model(connection)
+            status = await connection.status()
+        except ConnectionLostError:
+            return  # the exchange tells of it
         except RequestFailedError as error:
             self._view.note(f"Warning: {error}; the server's own model goes on")
         else:
-            status = await connection.status()
             self._view.model(f"{status.current_model} ({status.device})")
 
     async def _exchange(self, connection: AsrConnection, again: bool) -> None:
@@ -178,15 +180,12 @@ class Conversation:
             clock=self._clock,
             resends=self._reconnect and not self._stop.is_set(),
         )
-        tasks = []
-        if again:
-            tasks.append(asyncio.create_task(self._load_again(connection), name="load model"))
+        loading = asyncio.create_task(self._load_again(connection, again), name="load model")
         try:
             await exchange.run(self._stop)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)  # lost with the connection
+            loading.cancel()
+            await asyncio.wait({loading})
             self.failed = self.failed or exchange.failed
 
     def _tell_lost(self, feed: Feed) -> None:

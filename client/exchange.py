@@ -26,6 +26,8 @@ from server.messages import (
 
 NOTHING_LOST = "overloaded"
 """The one error that only delays: the server waits with the audio and takes it later."""
+NO_SPEECH = "no_speech"
+"""What to check then concerns nobody but who speaks."""
 NO_USE_GOING_ON = frozenset({"not_recording", "forbidden"})
 SHUTTING_DOWN = "shutting_down"
 SHUTDOWN_MARGIN_S = 10.0
@@ -173,13 +175,18 @@ class Exchange:
             case SpeechEndedEvent() if self._is_own(event.stream_id):
                 self._kept_of().utterance_ended(event.utterance_id, event.at_ms)
             case Notice():
-                self._view.note(event.message)
+                self._on_notice(event)
             case ErrorEvent():
                 self._on_error(event)
             case ServerShutdown():
                 self._view.note(f"The server is shutting down, within {event.grace_s:.0f} s.")
                 self._grace_s = event.grace_s
                 self._shutdown.set()
+
+    def _on_notice(self, event: Notice) -> None:
+        others = event.stream_id is not UNSET and not self._is_own(event.stream_id)
+        if event.code != NO_SPEECH or not others:
+            self._view.note(event.message)
 
     def _on_final(self, event: FinalTranscription) -> None:
         final = self._timeline.place(event, self._now_ms())

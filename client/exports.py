@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
+from asr.thai_text import clusters
 from client.subtitles import WordBreaker, json_text, srt, txt, vtt
-from client.thai_text import clusters
 from server.messages import FinalTranscription
 
 

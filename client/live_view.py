@@ -11,7 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from client.thai_text import clusters, fold, width
+from asr.thai_text import clusters
+from client.thai_text import fold, width
 from client.view import minutes, speaker_label
 from server.messages import FinalTranscription, RealtimeTranscription
 

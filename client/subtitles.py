@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import msgspec
 
-from client.thai_text import fold, may_cut, width
+from asr.thai_text import may_cut
+from client.thai_text import fold, width
 from server.messages import FinalTranscription
 
 MAX_COLUMNS = 42

@@ -1,35 +1,18 @@
-"""Columns of Thai text, and where it may be cut. Pure."""
+"""Columns of Thai text, and lines of so many. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
-from itertools import pairwise
+
+from asr.thai_text import clusters
 
 ZERO_WIDTH = frozenset({"Mn", "Me", "Cf"})
 WIDE = frozenset("WF")
-LEADING_VOWELS = frozenset("เแโใไ")
-FOLLOWERS = frozenset("ะาำๅๆฯ")
-"""Written after their consonant, on the line; never the first of a line."""
 
 
 def width(text: str) -> int:
     """Terminal columns of a text: none for Thai vowels and tone marks above and below."""
     return sum(map(_char_width, text))
-
-
-def may_cut(text: str, position: int) -> bool:
-    """Whether a line may end here: not before a mark or vowel, nor behind a leading vowel."""
-    if position in (0, len(text)):
-        return True
-    char = text[position]
-    leans_back = char in FOLLOWERS or unicodedata.category(char) in ZERO_WIDTH | {"Mc"}
-    return not leans_back and text[position - 1] not in LEADING_VOWELS
-
-
-def clusters(text: str) -> list[str]:
-    """The text in the smallest pieces that it may be cut into. Joined, they are the text."""
-    cuts = [position for position in range(len(text) + 1) if may_cut(text, position)]
-    return [text[start:end] for start, end in pairwise(cuts)]
 
 
 def fold(pieces: list[str], columns: int) -> list[str]:

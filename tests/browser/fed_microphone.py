@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from server import protocol
+from tests.browser.steps import connect
 from tests.support.fake_server import FakeServer
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ FEED = """(() => {
     }
   };
 })();"""
+
+
+async def speak(page: Page, server: FakeServer, seconds: float) -> None:
+    """Open the page with the fed microphone, record, and let it hear the first seconds."""
+    await page.add_init_script(FEED)
+    await connect(page, server)
+    await record(page)
+    await feed_to(page, server, seconds)
 
 
 async def feed(page: Page, seconds: float) -> None:

@@ -14,7 +14,16 @@ from msgspec.structs import replace
 from server import protocol
 from server.messages import FinalTranscription
 from server.peer import Port
-from tests.browser.fed_microphone import FEED, PERIOD, feed, feed_to, heard, rate_hz, record
+from tests.browser.fed_microphone import (
+    FEED,
+    PERIOD,
+    feed,
+    feed_to,
+    heard,
+    rate_hz,
+    record,
+    speak,
+)
 from tests.browser.steps import connect, watch
 from tests.support.fake_server import PAGE, FakeServer, final, partial
 
@@ -80,10 +89,7 @@ async def test_a_server_that_was_started_again_is_found(stubborn: Page, server: 
 async def test_what_no_final_covers_is_sent_again_without_hole_or_doubling(
     page: Page, server: FakeServer
 ) -> None:
-    await page.add_init_script(FEED)
-    await connect(page, server)
-    await record(page)
-    await feed_to(page, server, 6)
+    await speak(page, server, 6)
     assert server.audio == heard(server, 0, 6)
     server.say(said("หนึ่ง", 1, 2000))
     await expect(page.locator("#finals li")).to_have_count(1)
@@ -110,10 +116,7 @@ async def test_what_no_final_covers_is_sent_again_without_hole_or_doubling(
 async def test_what_a_left_stream_still_says_is_not_shown_beside_its_audio_sent_again(
     page: Page, server: FakeServer, restarted: bool
 ) -> None:
-    await page.add_init_script(FEED)
-    await connect(page, server)
-    await record(page)
-    await feed_to(page, server, 2)
+    await speak(page, server, 2)
     server.stream_id = "a2.1"
     server.uptime_s = 0.0 if restarted else 1_000.0
     server.frames.clear()
@@ -128,10 +131,7 @@ async def test_what_a_left_stream_still_says_is_not_shown_beside_its_audio_sent_
 async def test_a_final_of_no_speech_covers_its_audio_and_another_speaker_s_does_not(
     page: Page, server: FakeServer
 ) -> None:
-    await page.add_init_script(FEED)
-    await connect(page, server)
-    await record(page)
-    await feed_to(page, server, 4)
+    await speak(page, server, 4)
     server.say(said("", 1, 1000), replace(final("คนอื่น", stream_id="a9.1"), end_ms=3000))
     await expect(page.locator("#finals li")).to_have_count(1)
     server.frames.clear()
@@ -143,10 +143,7 @@ async def test_a_final_of_no_speech_covers_its_audio_and_another_speaker_s_does_
 async def test_away_for_longer_than_a_minute_drops_the_oldest_and_says_how_much(
     stubborn: Page, server: FakeServer
 ) -> None:
-    await stubborn.add_init_script(FEED)
-    await connect(stubborn, server)
-    await record(stubborn)
-    await feed_to(stubborn, server, 1)
+    await speak(stubborn, server, 1)
     await server.close()
     await expect(stubborn.locator("#recording-state")).to_contain_text("keeping what you say")
     await feed(stubborn, 65)
@@ -180,10 +177,7 @@ async def test_silence_that_the_server_heard_is_not_called_lost(
 async def test_stop_pressed_while_away_flushes_after_the_reconnect(
     page: Page, server: FakeServer
 ) -> None:
-    await page.add_init_script(FEED)
-    await connect(page, server)
-    await record(page)
-    await feed_to(page, server, 1)
+    await speak(page, server, 1)
     server.frames.clear()
     server.requests.clear()
     await server.hang_up(Port.CONTROL)
@@ -219,10 +213,7 @@ async def test_disconnect_while_recording_waits_for_the_last_words(
 
 async def test_disconnect_pressed_twice_leaves_at_once(page: Page, server: FakeServer) -> None:
     await stop_the_clock(page)
-    await page.add_init_script(FEED)
-    await connect(page, server)
-    await record(page)
-    await feed_to(page, server, 1)
+    await speak(page, server, 1)
     await page.evaluate("for (const _ of [1, 2]) document.getElementById('connect').click()")
     await expect(page.locator("#link-state")).to_have_text("Not connected")
     await page.clock.run_for(LONG_MS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from server.peer import Port
-from tests.browser.fed_microphone import FEED, feed_to, heard, record
+from tests.browser.fed_microphone import FEED, feed_to, heard, record, speak
 from tests.browser.steps import connect, stop_recording
 from tests.support.audio_signals import pcm16, tone, wav_bytes
 from tests.support.fake_server import FakeServer, final
@@ -24,10 +24,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 async def test_the_second_take_lies_behind_the_first_and_is_sent_again_from_its_last_final(
     page: Page, server: FakeServer
 ) -> None:
-    await page.add_init_script(FEED)
-    await connect(page, server)
-    await record(page)
-    await feed_to(page, server, 2)
+    await speak(page, server, 2)
     server.say(final("หนึ่ง", end_ms=2_000))
     await expect(page.locator("#finals li")).to_have_count(1)
     await stop_recording(page)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from asr.thai_text import FOLLOWERS, LEADING_VOWELS, clusters
 from client.subtitles import MAX_COLUMNS, MAX_LINES, cues
-from client.thai_text import FOLLOWERS, LEADING_VOWELS, clusters, width
+from client.thai_text import width
 from tests.support.fake_server import final
 
 THAI = st.text(st.sampled_from("กขคนมรเแโะาิีุู่้็์ำๆ abc1.,"), max_size=300)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,11 +114,13 @@ class RunningServer:
             yield Client(socket)
 
 
-@asynccontextmanager
-async def run_server(
-    tmp_path: Path, models: ScriptedModels | None = None, **changes: object
-) -> AsyncIterator[RunningServer]:
-    """A server with scripted models on free ports; drained at the end."""
+def scripted_app(
+    tmp_path: Path,
+    models: ScriptedModels | None = None,
+    changes: Mapping[str, object] | None = None,
+    open_url: Callable[[str], bool] = webbrowser.open,
+) -> App:
+    """A server with scripted models for free ports."""
     catalogue = tmp_path / "models.yaml"
     catalogue.write_text(MODELS_YAML, encoding="utf-8")
     settings = Settings().changed(
@@ -131,7 +134,7 @@ async def run_server(
             "vad": "energy",
             "min_speech_chunks": 2,
             "silence_threshold": 8,
-            **changes,
+            **(changes or {}),
         }
     )
     chosen = models or ScriptedModels()
@@ -139,7 +142,15 @@ async def run_server(
     def make_models(_settings: Settings, _machine: Machine) -> ScriptedModels:
         return chosen
 
-    async with serving(App(settings, make_models)) as server:
+    return App(settings, make_models, open_url)
+
+
+@asynccontextmanager
+async def run_server(
+    tmp_path: Path, models: ScriptedModels | None = None, **changes: object
+) -> AsyncIterator[RunningServer]:
+    """A server with scripted models on free ports; drained at the end."""
+    async with serving(scripted_app(tmp_path, models, changes)) as server:
         yield server
 
 

@@ -15,6 +15,7 @@ from asr.thai_text import (
     is_hallucination,
     is_loop,
     loop_ratio,
+    may_cut,
     normalise,
     safe_boundary,
     spoken,
@@ -182,3 +183,22 @@ def test_greetings_are_a_list_of_their_own(text: str) -> None:
 def test_phrases_count_only_as_the_whole_utterance(text: str) -> None:
     assert not is_hallucination(text)
     assert not is_bare_greeting(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("น้ำใจ", ["น้ำ", "ใจ"]),
+        ("เด็กๆ", ["เด็", "กๆ"]),
+        ("กี่ ab", ["กี่", " ", "a", "b"]),
+        ("", []),
+        ("เ", ["เ"]),
+    ],
+)
+def test_pieces_begin_where_a_line_may_begin(text: str, pieces: list[str]) -> None:
+    assert clusters(text) == pieces
+
+
+def test_no_cut_before_a_mark_or_behind_a_leading_vowel() -> None:
+    text = "ที่เก่า"
+    assert [text[i:] for i in range(len(text) + 1) if may_cut(text, i)] == ["ที่เก่า", "เก่า", ""]

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from client.conversation import Conversation
 from client.errors import ConnectError, ConnectionLostError
@@ -16,7 +17,7 @@ from client.kept_audio import AudioFormat
 from client.opening import connect
 from client.stream import AsrConnection
 from server import protocol
-from server.messages import ErrorEvent, ServerShutdown
+from server.messages import ErrorEvent, Notice, ServerShutdown
 from server.peer import Port
 from tests.support.fake_server import STREAM_ID, FakeServer, final
 from tests.support.recorder import Recorder
@@ -183,6 +184,18 @@ async def test_audio_that_a_server_refused_at_its_end_is_sent_again(server: Fake
     assert rig.view.finals == ["มาแล้ว"]
     assert not rig.conversation.failed
     assert len(server.audio) == 2 * len(SECOND)
+
+
+async def test_silence_is_told_to_whose_it_is(server: FakeServer) -> None:
+    rig = Rig(server)
+    rig.source.say(1)
+    await heard(server, 1)
+    silent = [Notice(level="warning", code="no_speech", message=text) for text in ("own", "others")]
+    server.say(replace(silent[1], stream_id="a9.1"), replace(silent[0], stream_id=STREAM_ID))
+    rig.source.end()
+    await rig.result()
+    assert rig.view.told("own")
+    assert not rig.view.told("others")
 
 
 async def test_a_fatal_error_is_followed_by_another_connection(server: FakeServer) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from asr.thai_text import FOLLOWERS, LEADING_VOWELS, clusters
 from client.exports import word_breaker
 from client.subtitles import (
     MAX_COLUMNS,
@@ -21,7 +22,7 @@ from client.subtitles import (
     txt,
     vtt,
 )
-from client.thai_text import FOLLOWERS, LEADING_VOWELS, clusters, width
+from client.thai_text import width
 from server.messages import FinalTranscription
 from tests.support.fake_server import final
 

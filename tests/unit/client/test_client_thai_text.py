@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.thai_text import clusters, fold, may_cut, width
+from client.thai_text import fold, width
 
 
 @pytest.mark.parametrize(
@@ -10,25 +10,6 @@ from client.thai_text import clusters, fold, may_cut, width
 )
 def test_marks_above_and_below_take_no_column(text: str, columns: int) -> None:
     assert width(text) == columns
-
-
-@pytest.mark.parametrize(
-    ("text", "pieces"),
-    [
-        ("น้ำใจ", ["น้ำ", "ใจ"]),
-        ("เด็กๆ", ["เด็", "กๆ"]),
-        ("กี่ ab", ["กี่", " ", "a", "b"]),
-        ("", []),
-        ("เ", ["เ"]),
-    ],
-)
-def test_pieces_begin_where_a_line_may_begin(text: str, pieces: list[str]) -> None:
-    assert clusters(text) == pieces
-
-
-def test_no_cut_before_a_mark_or_behind_a_leading_vowel() -> None:
-    text = "ที่เก่า"
-    assert [text[i:] for i in range(len(text) + 1) if may_cut(text, i)] == ["ที่เก่า", "เก่า", ""]
 
 
 def test_lines_break_between_pieces_and_drop_the_space_there() -> None:

@@ -11,11 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from server.app import App
 from server.browser import open_page, page_url
-from server.engines import Machine
-from server.settings import Settings
-from tests.support.running_server import MODELS_YAML, ScriptedModels, serving
+from tests.support.running_server import scripted_app, serving
 
 
 @pytest.mark.parametrize(
@@ -65,30 +62,11 @@ class Browser:
         return True
 
 
-def make_app(tmp_path: Path, browser: Browser, *, wanted: bool) -> App:
-    catalogue = tmp_path / "models.yaml"
-    catalogue.write_text(MODELS_YAML, encoding="utf-8")
-    settings = Settings().changed(
-        {
-            "control_port": 0,
-            "audio_port": 0,
-            "model": "scripted",
-            "profile": "balanced",
-            "models_file": str(catalogue),
-            "noise_reduction": "off",
-            "open": wanted,
-        }
-    )
-
-    def make_models(_settings: Settings, _machine: Machine) -> ScriptedModels:
-        return ScriptedModels()
-
-    return App(settings, make_models, browser.open)
-
-
 async def test_the_browser_gets_the_page_on_the_port_that_was_bound(tmp_path: Path) -> None:
     browser = Browser()
-    async with serving(make_app(tmp_path, browser, wanted=True)) as server:
+    async with serving(
+        scripted_app(tmp_path, changes={"open": True}, open_url=browser.open)
+    ) as server:
         async with asyncio.timeout(10):
             url, page = await browser.seen.get()
         assert url == f"http://localhost:{server.app.ports.control}/"
@@ -97,6 +75,6 @@ async def test_the_browser_gets_the_page_on_the_port_that_was_bound(tmp_path: Pa
 
 async def test_unasked_nothing_is_opened(tmp_path: Path) -> None:
     browser = Browser()
-    async with serving(make_app(tmp_path, browser, wanted=False)):
+    async with serving(scripted_app(tmp_path, changes={"open": False}, open_url=browser.open)):
         pass
     assert not browser.asked
