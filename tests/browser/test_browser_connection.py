@@ -24,7 +24,7 @@ from tests.browser.fed_microphone import (
     record,
     speak,
 )
-from tests.browser.steps import connect, watch
+from tests.browser.steps import connect, stop_recording, watch
 from tests.support.fake_server import PAGE, FakeServer, final, partial
 
 expect = pytest.importorskip("playwright.async_api", reason="playwright is missing").expect
@@ -126,6 +126,9 @@ async def test_what_a_left_stream_still_says_is_not_shown_beside_its_audio_sent_
     server.say(replace(said("หนึ่ง", 1, 2000), stream_id="a2.1"))
     await expect(page.locator("#finals li")).to_have_count(2 if restarted else 1)
     await expect(page.locator("#partials .said")).to_have_count(0)
+    await stop_recording(page)
+    server.say(said("สอง", 2, 2000), replace(said("สาม", 2, 2000), stream_id="a3.1"))
+    await expect(page.locator("#finals li")).to_have_count(4 if restarted else 2)
 
 
 async def test_a_final_of_no_speech_covers_its_audio_and_another_speaker_s_does_not(
@@ -183,7 +186,8 @@ async def test_stop_pressed_while_away_flushes_after_the_reconnect(
     await server.hang_up(Port.CONTROL)
     await page.locator("#recording-state", has_text="keeping").wait_for()
     await feed(page, 0.5)
-    await page.click("#record")
+    away = page.locator("#recording-state", has_text="Stopped; 2 s wait for the connection")
+    await asyncio.gather(page.click("#record"), away.wait_for())
     await expect(page.locator("#record")).to_have_text("Start Recording")
     assert server.audio == heard(server, 0, 1.5)
     kinds = [type(request) for request in server.requests]

@@ -36,6 +36,12 @@ async def test_a_window_that_reads_along_neither_keeps_nor_deletes(
     await expect(page.locator("#finals .said")).to_have_text(["สวัสดีครับ"])
 
 
+async def test_captions_can_be_declined(page: Page, server: FakeServer) -> None:
+    await page.goto(server.page_url + "?captions=0")
+    await expect(page.locator("#captions")).to_be_hidden()
+    await expect(page.locator("#connect")).to_have_text("Connect")
+
+
 async def test_captions_do_not_hide_why_they_cannot_connect(page: Page, server: FakeServer) -> None:
     await page.goto(server.page_url + "?captions=1&session=no/name")
     await expect(page.locator("#messages")).to_contain_text("This name cannot be used")

@@ -134,3 +134,17 @@ async def test_disconnecting_while_recording_lets_the_microphone_go(
     await page.click("#connect")
     await expect(page.locator("#record")).to_have_text("Start Recording")
     await expect(page.locator("#level")).to_have_attribute("aria-valuenow", "0")
+
+
+async def test_a_microphone_that_cannot_be_connected_is_told_and_let_go(
+    page: Page, server: FakeServer
+) -> None:
+    await page.add_init_script(
+        "AudioContext.prototype.createMediaStreamSource = () => {"
+        " throw new DOMException('other rate', 'NotSupportedError'); };"
+    )
+    await connect(page, server)
+    await page.click("#record")
+    await expect(page.locator("#messages li.error")).to_contain_text("other rate")
+    await server.until(lambda: bool(server.requests_of(protocol.AudioEnd)))
+    await expect(page.locator("#record")).to_have_text("Start Recording")
