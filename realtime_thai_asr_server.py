@@ -15,7 +15,8 @@ from asr.catalogue import CatalogueError
 from asr.engine import EngineError
 from asr.models import ModelError
 from server.app import App
-from server.arguments import read_settings, unknown_variables
+from server.arguments import read_invocation, unknown_variables
+from server.commands import run_command
 from server.listener import ListenError
 from server.logs import set_up_logging
 from server.settings import SettingError, Settings
@@ -33,16 +34,19 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
-        settings = read_settings(sys.argv[1:], os.environ)
+        invocation = read_invocation(sys.argv[1:], os.environ)
     except SettingError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
+    settings = invocation.settings
     set_up_logging(settings.log_level, settings.log_file)
     for name in unknown_variables(os.environ):
         logging.warning("no setting is called %s: it has no effect", name)
     # the helper threads of numpy's BLAS spin after each small product: a tenth of all CPU time here
     threadpool_limits(limits=1, user_api="blas")
     try:
+        if invocation.command is not None:
+            return run_command(invocation.command, settings)
         asyncio.run(serve(settings))
     except (CatalogueError, EngineError, ListenError, ModelError) as error:
         sys.stderr.write(f"Error: {error}\n")

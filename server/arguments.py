@@ -6,8 +6,10 @@ import argparse
 import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from server.commands import Command, CommandKind
 from server.settings import ENV_PREFIX, SettingError, Settings, check, parse
 
 DESCRIPTION = """\
@@ -27,15 +29,31 @@ examples:
   python realtime_thai_asr_server.py --model whisper-base     the model that needs no download
   python realtime_thai_asr_server.py --profile accurate       slower finals, fewer errors
   python realtime_thai_asr_server.py --control-port 9000 --audio-port 9001
+  python realtime_thai_asr_server.py --download biodatlab-medium-faster
+  python realtime_thai_asr_server.py --doctor                 what is missing, and what to do
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What was asked for. Without a command: serve."""
+
+    settings: Settings
+    command: Command | None = None
+
+
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings from a command line and an environment.
+    """As `read_invocation`, the settings only."""
+    return read_invocation(arguments, environment).settings
+
+
+def read_invocation(arguments: Sequence[str], environment: Mapping[str, str]) -> Invocation:
+    """Settings and command from a command line and an environment.
 
     Raises SettingError, or SystemExit as argparse does for `--help` and wrong flags.
     """
     given = vars(_parser().parse_args(arguments))
+    command = _pop_command(given)
     changes: dict[str, object] = {}
     config = given.pop("config") or environment.get(f"{ENV_PREFIX}CONFIG")
     if config:
@@ -45,7 +63,15 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         if text is not None:
             changes[field.name] = _from_variable(field.name, text)
     changes |= {name: value for name, value in given.items() if value is not None}
-    return Settings().changed(changes)
+    return Invocation(Settings().changed(changes), command)
+
+
+def _pop_command(given: dict[str, object]) -> Command | None:
+    found = {kind: given.pop(kind.value) for kind in CommandKind}
+    for kind, value in found.items():
+        if value:
+            return Command(kind, value if isinstance(value, str) else "")
+    return None
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -73,6 +99,16 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="settings in a TOML file")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--download", metavar="ID", help="fetch a model of the catalogue, then end"
+    )
+    instead.add_argument(
+        "--convert", metavar="ID", help="make a model ready for CTranslate2, then end"
+    )
+    instead.add_argument(
+        "--doctor", action="store_true", help="say what this machine lacks and what to do, then end"
+    )
     for field in dataclasses.fields(Settings):
         if field.metadata["flag"]:
             _add_flag(parser, field.name, field.default, field.metadata)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.arguments import read_settings, unknown_variables
+from server.arguments import read_invocation, read_settings, unknown_variables
+from server.commands import Command, CommandKind
 from server.settings import SettingError, Settings
 
 FLAGS = [row for row in dataclasses.fields(Settings) if row.metadata["flag"]]
@@ -151,3 +152,22 @@ def test_wrong_flags_end_with_usage(
         read_settings(arguments, {})
     assert caught.value.code == 2
     assert "usage: realtime_thai_asr_server.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ([], None),
+        (["--download", "a-model"], Command(CommandKind.DOWNLOAD, "a-model")),
+        (["--convert", "a-model", "--device", "cpu"], Command(CommandKind.CONVERT, "a-model")),
+        (["--doctor"], Command(CommandKind.DOCTOR)),
+    ],
+)
+def test_what_can_be_done_instead_of_serving(arguments: list[str], command: Command | None) -> None:
+    assert read_invocation(arguments, {}).command == command
+
+
+def test_one_thing_at_a_time() -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_invocation(["--doctor", "--download", "a-model"], {})
+    assert caught.value.code == 2
