@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from asr.catalogue import CatalogueError
 from asr.engine import EngineError
-from asr.models import ModelError
+from asr.reports import ModelError
 from server.app import App
 from server.arguments import read_invocation, unknown_variables
 from server.commands import run_command

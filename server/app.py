@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -18,27 +18,24 @@ from typing import Any
 
 from asr.calibration import in_words
 from asr.catalogue import Catalogue, load_catalogue
-from asr.models import ModelError, ModelManager
+from asr.loading import Loader
+from asr.memory_rule import Fit, FitVerdict
+from asr.model_source import ModelSource
+from asr.models import ModelManager
 from asr.scheduler import Scheduler
-from asr.types import ModelSpec
 from audio.denoise import SpectralGateDenoiser
 from audio.types import NoiseReduction
 from audio.vad import SileroModel
 from server.browser import open_page, page_url
 from server.context import Context, Ports
-from server.control import model_progress
-from server.engines import (
-    CPU_MESSAGE,
-    EngineFactory,
-    Machine,
-    Models,
-    plan_machine,
-    usable_cpu_count,
-)
+from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
+from server.first_model import FirstModel
 from server.http import Page
 from server.listener import Listener
 from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
+from server.model_requests import model_progress
+from server.model_store import ModelStore
 from server.pacing import Pacer
 from server.registry import SessionRegistry
 from server.settings import AUTO_PROFILE, Settings
@@ -69,11 +66,11 @@ class App:
     def __init__(
         self,
         settings: Settings,
-        make_models: Callable[[Settings, Machine], Models] = EngineFactory,
+        make_source: Callable[[Settings, Machine], ModelSource] = ModelStore,
         open_url: Callable[[str], bool] = webbrowser.open,
     ) -> None:
         self._settings = settings
-        self._make_models = make_models
+        self._make_source = make_source
         self._open_url = open_url
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
@@ -90,10 +87,15 @@ class App:
             context = await self._make_context(stack)
             listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
             listener.check()
-            if not await self._unless_stopped(self._load_first_model(context)):
+            first = FirstModel(context)
+            loading = asyncio.create_task(first.load(), name="first model")
+            if not await self._unless_stopped(loading):
                 return
             await listener.open()
             self._greet(context)
+            to_come = loading.result()
+            if to_come is not None:
+                context.tasks.spawn(first.follow(to_come), name=f"fetch {to_come}")
             if self._settings.open:
                 open_page(page_url(self._settings.host, self.ports.control), self._open_url)
             self.ready.set()
@@ -123,17 +125,16 @@ class App:
             except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do something slow; False if the server was stopped before it was done."""
-        working = asyncio.create_task(work, name="first model")
+    async def _unless_stopped(self, work: asyncio.Task[Any]) -> bool:
+        """Wait for something slow; False, and it is ended, if the server is stopped before."""
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
-        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if working.done():
-            working.result()
+        if work.done():
+            work.result()
             return True
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
         return False
 
     # -- making -------------------------------------------------------------------------------
@@ -185,43 +186,22 @@ class App:
         scheduler: Scheduler,
         registry: SessionRegistry,
     ) -> ModelManager:
-        source = self._make_models(self._settings, machine)
+        source = self._make_source(self._settings, machine)
+        loader = Loader(
+            source,
+            pacer=Pacer(self._settings, machine, source.locate),
+            clock=time.monotonic,
+            used_mb=lambda: None,
+            judge=lambda _spec, _mb: FitVerdict(Fit.BESIDE, 0, 0, ""),
+        )
         return ModelManager(
             catalogue=catalogue,
-            engine_factory=source,
-            pacer=Pacer(self._settings, machine, source.locate),
-            locate=source.locate,
+            source=source,
+            loader=loader,
             host=scheduler,
-            clock=time.monotonic,
             on_progress=lambda progress: registry.tell_control(model_progress(progress)),
+            keep_s=self._settings.keep_model_s,
         )
-
-    async def _load_first_model(self, context: Context) -> None:
-        """Load the wanted model, or else the embedded one; say which one answers and why."""
-        models = context.models
-        wanted = models.catalogue.get(self._settings.model)
-        if wanted is None:
-            known = ", ".join(models.catalogue)
-            raise ModelError(
-                "unknown_model", f"no model {self._settings.model!r} in the catalogue: {known}"
-            )
-        fallback = _embedded(models.catalogue)
-        try:
-            await models.load(wanted.id)
-            return
-        except ModelError as error:
-            if fallback is None or fallback.id == wanted.id:
-                raise
-            if error.code != "model_not_on_disk":
-                logger.error("Error: %s", error.message)
-                context.notices.append(f"Error: {error.message}")
-                why = f"{wanted.id} could not be loaded"
-            else:
-                why = f"{wanted.id} is not on this machine yet (README: A better model)"
-        await models.load(fallback.id)
-        notice = f"{fallback.id} answers, and its Thai is poor: {why}"
-        logger.warning(notice)
-        context.notices.append(notice)
 
     def _greet(self, context: Context) -> None:
         info, current = context.models.current_info, context.models.current
@@ -276,10 +256,6 @@ async def drain(context: Context, listener: Listener) -> None:
     except TimeoutError:
         logger.warning("drain: some clients did not read their last messages")
     await listener.close(GOING_AWAY, "the server is shutting down")
-
-
-def _embedded(catalogue: Catalogue) -> ModelSpec | None:
-    return next((spec for spec in catalogue.values() if spec.embedded), None)
 
 
 def _command(script: str) -> str:

@@ -120,6 +120,12 @@ class Settings:
         low=0.1,
         high=1.0,
     )
+    keep_model_s: float = _set(
+        120.0,
+        "a model that answers no more stays in memory for this long, to switch back at once",
+        low=0.0,
+        high=86_400.0,
+    )
     cache_dir: str = _set(
         "",
         "where models made on this machine, and its measured speed, are kept; "

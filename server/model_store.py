@@ -1,0 +1,54 @@
+"""From catalogue entries to engines: files found, fetched and converted, weights loaded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from asr.ct2_engine import Ct2Engine
+from asr.engine import Engine, EngineError
+from asr.locate import check_model_dir, find_model
+from asr.model_source import TellFetch
+from asr.types import ModelSpec
+from server.engines import Machine, cache_dir_of
+from server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class ModelStore:
+    """The `ModelSource` of a real server."""
+
+    def __init__(self, settings: Settings, machine: Machine) -> None:
+        self._machine = machine
+        self.cache_dir = cache_dir_of(settings)
+
+    def locate(self, spec: ModelSpec) -> Path | None:
+        """The folder of a model's files that an engine could load, None if there is none."""
+        return find_model(spec, self.cache_dir)
+
+    def is_ready(self, spec: ModelSpec) -> bool:
+        """Whether a model can be loaded as it is on disk."""
+        return self.locate(spec) is not None
+
+    def fetch(self, spec: ModelSpec, tell: TellFetch, cancelled: threading.Event) -> None:
+        """Get a model's files and make them fit to load. Raises EngineError."""
+        raise EngineError("model_not_on_disk", f"{spec.id} is not on this machine's disk")
+
+    def open(self, spec: ModelSpec) -> Engine:
+        """Load a model. Raises EngineError."""
+        path = self.locate(spec)
+        if path is None:
+            raise EngineError("model_not_on_disk", f"{spec.id} is not on this machine's disk")
+        check_model_dir(path)
+        machine = self._machine
+        return Ct2Engine(
+            path,
+            spec,
+            device=machine.device,
+            compute_type=machine.compute_type,
+            workers=machine.workers,
+            threads_per_worker=machine.threads_per_worker,
+            max_batch=machine.max_batch,
+        )
