@@ -121,7 +121,7 @@ class ModelDownloader:
                 if not error.passing or failures == attempts:
                     raise
                 wait_s = self._hub.patience.wait_s(failures, error.wait_s)
-                logger.warning("%s; again in %.1f s", error.message, wait_s)
+                logger.warning("%s; again in %.1f s", error.brief, wait_s)
                 cancelled.wait(wait_s)
                 raise_if_cancelled(cancelled)
         raise AssertionError("no attempt was made")

@@ -91,7 +91,7 @@ class Fetcher:
                 if failures >= self._hub.patience.attempts:
                     raise
                 wait_s = self._hub.patience.wait_s(failures, error.wait_s)
-                logger.warning("%s: %s; again in %.1f s", file.name, error.message, wait_s)
+                logger.warning("%s: %s; again in %.1f s", file.name, error.brief, wait_s)
                 self._wait(wait_s, part)
 
     def _wait(self, wait_s: float, part: PartFile) -> None:

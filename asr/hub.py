@@ -18,7 +18,7 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from asr.download_plan import RepoFile, RepoListing
-from asr.hub_errors import HubError, hub_error, no_answer, unavailable
+from asr.hub_errors import HubError, host_of, hub_error, no_answer, unavailable
 
 DEFAULT_REVISION: Final = "main"
 
@@ -143,6 +143,7 @@ class ByteStream:
         self._hub = hub
         self._repo, self._commit, name = place
         self._url = hub.url(self._repo, self._commit, name)
+        self._asked = self._url
         self._start = start
         self._validator = validator
         self._socket: socket.socket | None = None
@@ -152,7 +153,8 @@ class ByteStream:
         try:
             yield from self._follow(self._url)
         except Exception as error:
-            raise hub_error(error, self._repo, self._commit, self._hub.endpoint) from error
+            host = host_of(self._asked)
+            raise hub_error(error, self._repo, self._commit, self._hub.endpoint, host) from error
 
     def wake(self) -> None:
         """Break the line, so that a thread that waits for it goes on."""
@@ -164,6 +166,7 @@ class ByteStream:
         patience = self._hub.patience
         limits = (patience.connect_s, patience.stall_s, patience.stall_s, patience.connect_s)
         for _ in range(_MAX_REDIRECTS):
+            self._asked = url
             with get_session().stream(
                 "GET", url, headers=self._headers(url), follow_redirects=False, timeout=limits
             ) as response:
@@ -197,7 +200,7 @@ class ByteStream:
         if origin(url) == origin(self._hub.endpoint):
             hf_raise_for_status(response)
         # signed addresses of a CDN expire: the next try gets a new one from the hub
-        raise unavailable(urlsplit(url).hostname or url, status)
+        raise unavailable(host_of(url), status)
 
     def _head(self, url: str, status: int, headers: Mapping[str, str]) -> Head:
         etag = headers.get("ETag", "")
@@ -208,11 +211,11 @@ class ByteStream:
         if status == _PART:
             found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
             if found is None or int(found[1]) != self._start:
-                raise no_answer(urlsplit(url).hostname or url, "it sent another part of the file")
+                raise no_answer(host_of(url), "it sent another part of the file")
             return Head(self._start, False, validator)
         if status in (_CHANGED, _BEYOND_END):
             return Head(0, True, None)
-        raise unavailable(urlsplit(url).hostname or url, status)
+        raise unavailable(host_of(url), status)
 
 
 def origin(url: str) -> Origin:

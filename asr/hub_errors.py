@@ -25,12 +25,22 @@ _PASSING: Final = (408, 429, 500, 502, 503, 504)
 
 
 class HubError(EngineError):
-    """`passing`: another try may succeed, after `wait_s` if the hub said so."""
+    """`passing`: another try may succeed, after `wait_s` if the hub said so.
+
+    `brief` is what happened, without what to do.
+    """
 
     def __init__(
-        self, code: str, message: str, *, passing: bool = False, wait_s: float | None = None
+        self,
+        code: str,
+        message: str,
+        *,
+        brief: str = "",
+        passing: bool = False,
+        wait_s: float | None = None,
     ) -> None:
         super().__init__(code, message)
+        self.brief = brief or message
         self.passing = passing
         self.wait_s = wait_s
 
@@ -44,20 +54,26 @@ def offline_error() -> HubError:
     )
 
 
-def hub_error(error: Exception, repo: str, revision: str, endpoint: str) -> HubError:
-    """An error of the hub's library, or of what lies beneath it, as ours."""
+def hub_error(
+    error: Exception, repo: str, revision: str, endpoint: str, host: str | None = None
+) -> HubError:
+    """An error of the hub's library, or of what lies beneath it, as ours.
+
+    `host` was asked, where that was not the hub itself.
+    """
     if isinstance(error, HubError):
         return error
     if isinstance(error, OfflineModeIsEnabled):
         return offline_error()
     if isinstance(error, HfHubHTTPError):
         return _refusal(error, repo, revision, endpoint)
-    host = host_of(endpoint)
+    host = host or host_of(endpoint)
     if isinstance(error, TRANSPORT_ERROR | OSError):
+        brief = f"no line to {host} ({_reason(error)})"
         return HubError(
             "no_network",
-            f"{host} cannot be reached ({_reason(error)}); check the network, and behind a proxy "
-            f"HTTPS_PROXY; then try again: {KEPT}",
+            f"{brief}; check the network, and behind a proxy HTTPS_PROXY; then try again: {KEPT}",
+            brief=brief,
             passing=True,
         )
     return HubError(
@@ -76,9 +92,11 @@ def no_answer(host: str, why: str) -> HubError:
 
 def unavailable(host: str, status: int, wait_s: float | None = None) -> HubError:
     """It answers that it cannot."""
+    brief = f"{host} does not serve it now (status {status})"
     return HubError(
         "hub_unavailable",
-        f"{host} does not serve the file now (status {status}); try again in a few minutes: {KEPT}",
+        f"{brief}; try again in a few minutes: {KEPT}",
+        brief=brief,
         passing=True,
         wait_s=wait_s,
     )
