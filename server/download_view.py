@@ -20,7 +20,7 @@ LINE_INTERVAL_S: Final = 10.0
 NARROW_COLUMNS: Final = 50
 """Below this only the bar and the percentage fit."""
 
-FACTS_COLUMNS: Final = 38
+FACTS_COLUMNS: Final = 39
 """Room for `999.9 of 999.9 MB  99.9 MB/s  9:59 left`."""
 
 
