@@ -13,7 +13,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from asr.calibration import in_words
@@ -38,6 +37,7 @@ from server.model_requests import model_progress
 from server.model_store import ModelStore
 from server.pacing import Pacer
 from server.registry import SessionRegistry
+from server.resources import ROOT, command_line, resource
 from server.settings import AUTO_PROFILE, Settings
 from server.status import notices
 from server.tasks import TaskSet
@@ -45,7 +45,6 @@ from server.tuning import Recognisers
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parent.parent
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
@@ -140,7 +139,7 @@ class App:
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
         settings = self._settings
-        catalogue = load_catalogue(_resource(settings.models_file))
+        catalogue = load_catalogue(resource(settings.models_file))
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count)
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
@@ -214,7 +213,7 @@ class App:
             chosen = "as measured" if pace.by_measurement else "by default"
             chosen += " (--remeasure measures again)"
         host = "localhost" if self._settings.host == "localhost" else self._settings.host
-        client = _command("realtime_thai_asr_client.py")
+        client = command_line("realtime_thai_asr_client.py")
         if (context.ports.control, context.ports.audio) != CLIENT_PORTS:
             client += f" --control-url ws://{host}:{context.ports.control}"  # it tells the other
         lines = (
@@ -256,17 +255,3 @@ async def drain(context: Context, listener: Listener) -> None:
     except TimeoutError:
         logger.warning("drain: some clients did not read their last messages")
     await listener.close(GOING_AWAY, "the server is shutting down")
-
-
-def _command(script: str) -> str:
-    """How to run another script of this folder with this server's Python, from here."""
-    parts = (Path(sys.executable), ROOT / script)
-    here = Path.cwd()
-    shown = (part.relative_to(here) if part.is_relative_to(here) else part for part in parts)
-    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in shown)
-
-
-def _resource(name: str) -> Path:
-    """A file named by the user, or the one of that name beside the entry script."""
-    path = Path(name)
-    return path if path.exists() or path.is_absolute() else ROOT / path

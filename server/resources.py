@@ -1,0 +1,26 @@
+"""What lies beside the entry script, or is named by the user."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder of the entry script."""
+
+SERVER_SCRIPT: Final = "realtime_thai_asr_server.py"
+
+
+def resource(name: str) -> Path:
+    """A file named by the user, or the one of that name beside the entry script."""
+    path = Path(name)
+    return path if path.exists() or path.is_absolute() else ROOT / path
+
+
+def command_line(script: str) -> str:
+    """How to run another script of this folder with this Python, from the current folder."""
+    parts = (Path(sys.executable), ROOT / script)
+    here = Path.cwd()
+    shown = (part.relative_to(here) if part.is_relative_to(here) else part for part in parts)
+    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in shown)
