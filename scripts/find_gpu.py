@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -12,7 +13,10 @@ LIMIT_S = 10
 """Longest wait for nvidia-smi, which hangs where a driver is broken."""
 
 NONE = "No NVIDIA card was found: the server runs on the CPU."
-FOUND = "NVIDIA card: {}. The server uses it if the CUDA 12 libraries (cuBLAS) are installed."
+READY = "NVIDIA card: {}. The CUDA 12 libraries are installed."
+FOUND = (
+    "NVIDIA card: {}. For the server to use it, install the CUDA 12 libraries (0.6 GB), once: {}"
+)
 BROKEN = (
     "nvidia-smi is here but finds no card: the server runs on the CPU. If there is one, install "
     "its driver again."
@@ -42,13 +46,32 @@ def cards(nvidia_smi: str) -> list[str]:
     return re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", done.stdout, re.M)
 
 
+def libraries_are_installed() -> bool:
+    """Whether the wheel of requirements_gpu.txt is there."""
+    try:
+        return importlib.util.find_spec("nvidia.cublas") is not None
+    except ModuleNotFoundError:  # no package of NVIDIA at all
+        return False
+
+
+def install_command() -> str:
+    """What a person types in this folder to install them."""
+    pip = r".venv\Scripts\pip" if os.name == "nt" else ".venv/bin/pip"
+    return f"{pip} install -r requirements_gpu.txt"
+
+
 def in_words() -> str:
     """One line for a person."""
     nvidia_smi = find_nvidia_smi()
     if nvidia_smi is None:
         return NONE
     found = cards(nvidia_smi)
-    return FOUND.format(", ".join(found)) if found else BROKEN
+    if not found:
+        return BROKEN
+    names = ", ".join(found)
+    if libraries_are_installed():
+        return READY.format(names)
+    return FOUND.format(names, install_command())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,19 @@ def test_without_the_tool_there_is_no_card(path: Path) -> None:
 )
 def test_cards_are_named_and_what_they_take(path: Path, said: str, names: str) -> None:
     add_tool(path, f"echo '{said}'")
-    assert find_gpu.in_words() == find_gpu.FOUND.format(names)
+    assert f"NVIDIA card: {names}. " in find_gpu.in_words()
     assert "CUDA 12" in find_gpu.in_words()
+    command = r".venv\Scripts\pip" if os.name == "nt" else ".venv/bin/pip"
+    assert f"{command} install -r requirements_gpu.txt" in find_gpu.in_words()
+
+
+def test_installed_libraries_are_not_asked_for_again(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nvidia" / "cublas").mkdir(parents=True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    add_tool(path, f"echo '{ONE}'")
+    assert find_gpu.in_words() == find_gpu.READY.format("NVIDIA GeForce RTX 3070")
 
 
 @pytest.mark.parametrize(
