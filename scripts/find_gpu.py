@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 LIMIT_S = 10
 """Longest wait for nvidia-smi, which hangs where a driver is broken."""
@@ -46,12 +46,10 @@ def cards(nvidia_smi: str) -> list[str]:
     return re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", done.stdout, re.M)
 
 
-def libraries_are_installed() -> bool:
-    """Whether the wheel of requirements_gpu.txt is there."""
-    try:
-        return importlib.util.find_spec("nvidia.cublas") is not None
-    except ModuleNotFoundError:  # no package of NVIDIA at all
-        return False
+def libraries_are_installed(venv: Path) -> bool:
+    """Whether the wheel of requirements_gpu.txt is in the environment that the server runs in."""
+    places = ("lib/python*/site-packages", "Lib/site-packages")  # elsewhere, Windows
+    return any(True for place in places for _ in venv.glob(f"{place}/nvidia/cublas"))
 
 
 def install_command() -> str:
@@ -60,7 +58,7 @@ def install_command() -> str:
     return f"{pip} install -r requirements_gpu.txt"
 
 
-def in_words() -> str:
+def in_words(venv: Path) -> str:
     """One line for a person."""
     nvidia_smi = find_nvidia_smi()
     if nvidia_smi is None:
@@ -69,11 +67,11 @@ def in_words() -> str:
     if not found:
         return BROKEN
     names = ", ".join(found)
-    if libraries_are_installed():
+    if libraries_are_installed(venv):
         return READY.format(names)
     return FOUND.format(names, install_command())
 
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    print(in_words(), flush=True)
+    print(in_words(Path(__file__).resolve().parent.parent / ".venv"), flush=True)
