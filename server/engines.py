@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from asr.ct2_engine import resolve_compute_type, resolve_device
+from asr.device import DeviceProbe, RealProbe, resolve_compute_type, resolve_device
 from asr.embedded_model import default_cache_dir
 from server.settings import Settings
 
@@ -28,23 +28,27 @@ class Machine:
     workers: int
     threads_per_worker: int
     max_batch: int
+    notice: str = ""
+    """Why a card that is there is not used."""
 
 
-def plan_machine(settings: Settings, cpu_count: int) -> Machine:
+def plan_machine(settings: Settings, cpu_count: int, probe: DeviceProbe | None = None) -> Machine:
     """Decide for this machine. Raises EngineError for a device it does not have.
 
     On a CPU several workers of one thread beat one worker of several (docs/measurements.md).
     """
-    device = resolve_device(settings.device)
-    on_gpu = device == "cuda"
+    probe = probe or RealProbe()
+    choice = resolve_device(settings.device, probe)
+    on_gpu = choice.device == "cuda"
     default_workers = GPU_WORKERS if on_gpu else max(1, min(MAX_CPU_WORKERS, cpu_count))
     workers = settings.num_workers or default_workers
     return Machine(
-        device=device,
-        compute_type=resolve_compute_type(settings.compute_type, device),
+        device=choice.device,
+        compute_type=resolve_compute_type(settings.compute_type, choice.device, probe),
         workers=workers,
         threads_per_worker=max(1, cpu_count // workers),
         max_batch=settings.batch_size or (GPU_BATCH if on_gpu else CPU_BATCH),
+        notice=f"the GPU is not used: {choice.reason}" if choice.reason else "",
     )
 
 

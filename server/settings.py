@@ -115,8 +115,8 @@ class Settings:
     )
     gpu_memory_fraction: float = _set(
         0.8,
-        "part of the GPU's memory that models may need together (a rule of admission; "
-        "not in force yet)",
+        "part of the memory that models may take together: the GPU's, or on a CPU the machine's "
+        "(a rule of admission)",
         low=0.1,
         high=1.0,
     )
