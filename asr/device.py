@@ -155,6 +155,7 @@ class RealProbe:
     ) -> None:
         self._environment = environment
         self._cgroup = cgroup
+        self._cardless = False
 
     @cached_property
     def libraries(self) -> CudaLibraries:
@@ -170,8 +171,12 @@ class RealProbe:
         return self.libraries.problem
 
     def cards(self) -> Sequence[Card]:
-        """What `nvidia-smi` tells, the cards first that CUDA takes first."""
-        return nvidia_smi.visible(nvidia_smi.ask(self._environment), self._environment)
+        """What `nvidia-smi` tells, the card first that CUDA takes first."""
+        if self._cardless:  # where a driver is broken each question takes its longest
+            return ()
+        found = nvidia_smi.ask(self._environment)
+        self._cardless = not found
+        return nvidia_smi.visible(found, self._environment)
 
     def supported_compute_types(self, device: str) -> frozenset[str]:
         """What CTranslate2 says."""

@@ -73,13 +73,16 @@ def estimate_mb(
     """What a model takes at the most, MiB: weights, one batch in the full window, the context.
 
     `weights_bytes` is the size of `model.bin`; with 0 (not on disk) the catalogue's own estimate
-    counts, or its size. Weights stored in another type than float16 are estimated wrongly.
+    counts, or its size; 0 is
+    returned where it has neither. Weights stored in another type than float16 are estimated wrongly.
     Workers that decode full batches at the same moment may take more.
     """
     if weights_bytes == 0:
         if device == "cuda" and spec.vram_mb is not None:
             return spec.vram_mb
-        weights_bytes = (spec.size_mb or 0) * 1_000_000
+        if spec.size_mb is None:
+            return spec.vram_mb or 0
+        weights_bytes = spec.size_mb * 1_000_000
     stored_mb = weights_bytes / MIB
     weights_mb = stored_mb * _WEIGHT_SHARE.get(compute_type, 1.0)
     if device == "cpu":

@@ -255,15 +255,15 @@ class ModelManager:
     async def _load(self, spec: ModelSpec) -> None:
         verdict = await self._fit(spec)
         if verdict.fit is not Fit.BESIDE:
-            logger.info("model %s: %s", spec.id, verdict.message)
             await self._models.unload_idle()
             verdict = await self._fit(spec)
-        if verdict.fit is Fit.NOT_AT_ALL:
+        logger.info("model %s: %s", spec.id, verdict.message)
+        if verdict.fit is Fit.NOT_AT_ALL and not spec.embedded:  # one model must answer
             raise EngineError("out_of_memory", verdict.message)
-        if verdict.fit is Fit.BESIDE or self._models.current_id is None:
-            self._models.add(spec.id, await self._open(spec))
-        else:
+        if verdict.fit is Fit.INSTEAD and self._models.current_id is not None:
             await self._replace(spec)
+        else:
+            self._models.add(spec.id, await self._open(spec))
 
     async def _replace(self, spec: ModelSpec) -> None:
         """Both do not fit: the old one ends its utterances and leaves, those since then wait."""

@@ -24,6 +24,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from asr.catalogue import load_catalogue
+from asr.device import RealProbe
 from asr.engine import Engine, EngineError
 from asr.loading import warm_up
 from asr.types import ModelSpec
@@ -115,7 +116,7 @@ def sweep(arguments: argparse.Namespace, spec: ModelSpec, machine: Machine) -> l
 
     def load(workers: int, threads: int) -> Engine:
         shape = replace(machine, workers=workers, threads_per_worker=threads)
-        engine = ModelStore(Settings(), shape).open(spec)
+        engine = ModelStore(Settings(), shape, RealProbe()).open(spec)
         warm_up(engine)
         return engine
 

@@ -17,14 +17,15 @@ from typing import Any
 
 from asr.calibration import in_words
 from asr.catalogue import Catalogue, load_catalogue
+from asr.device import DeviceProbe, RealProbe
 from asr.loading import Loader
-from asr.memory_rule import Fit, FitVerdict
 from asr.model_source import ModelSource
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.denoise import SpectralGateDenoiser
 from audio.types import NoiseReduction
 from audio.vad import SileroModel
+from server.admission import Admission
 from server.browser import open_page, page_url
 from server.context import Context, Ports
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
@@ -65,12 +66,14 @@ class App:
     def __init__(
         self,
         settings: Settings,
-        make_source: Callable[[Settings, Machine], ModelSource] = ModelStore,
+        make_source: Callable[[Settings, Machine, DeviceProbe], ModelSource] = ModelStore,
         open_url: Callable[[str], bool] = webbrowser.open,
+        probe: DeviceProbe | None = None,
     ) -> None:
         self._settings = settings
         self._make_source = make_source
         self._open_url = open_url
+        self._probe = probe or RealProbe()
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
         self.ready = asyncio.Event()
@@ -141,7 +144,7 @@ class App:
         settings = self._settings
         catalogue = load_catalogue(resource(settings.models_file))
         cpu_count = usable_cpu_count()
-        machine = plan_machine(settings, cpu_count)
+        machine = plan_machine(settings, cpu_count, self._probe)
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
         stack.callback(dsp.shutdown, wait=False, cancel_futures=True)
         # features have threads of their own: the front end of one must not delay all decodes
@@ -176,6 +179,9 @@ class App:
         if machine.device == "cpu":
             logger.info(CPU_MESSAGE)
             context.notices.append(CPU_MESSAGE)
+        if machine.notice:
+            logger.warning(machine.notice)
+            context.notices.append(machine.notice)
         return context
 
     def _make_manager(
@@ -185,13 +191,16 @@ class App:
         scheduler: Scheduler,
         registry: SessionRegistry,
     ) -> ModelManager:
-        source = self._make_source(self._settings, machine)
+        source = self._make_source(self._settings, machine, self._probe)
+        admission = Admission(
+            machine, self._probe, source.locate, self._settings.gpu_memory_fraction
+        )
         loader = Loader(
             source,
             pacer=Pacer(self._settings, machine, source.locate),
             clock=time.monotonic,
-            used_mb=lambda: None,
-            judge=lambda _spec, _mb: FitVerdict(Fit.BESIDE, 0, 0, ""),
+            used_mb=admission.used_mb,
+            judge=admission.judge,
         )
         return ModelManager(
             catalogue=catalogue,

@@ -7,9 +7,11 @@ import threading
 from pathlib import Path
 
 from asr.ct2_engine import Ct2Engine
+from asr.device import DeviceProbe
 from asr.engine import Engine, EngineError
 from asr.locate import check_model_dir, find_model
 from asr.model_source import TellFetch
+from asr.resilient_engine import ResilientEngine
 from asr.types import ModelSpec
 from server.engines import Machine, cache_dir_of
 from server.settings import Settings
@@ -20,8 +22,9 @@ logger = logging.getLogger(__name__)
 class ModelStore:
     """The `ModelSource` of a real server."""
 
-    def __init__(self, settings: Settings, machine: Machine) -> None:
+    def __init__(self, settings: Settings, machine: Machine, probe: DeviceProbe) -> None:
         self._machine = machine
+        self._probe = probe
         self.cache_dir = cache_dir_of(settings)
 
     def locate(self, spec: ModelSpec) -> Path | None:
@@ -42,12 +45,21 @@ class ModelStore:
         if path is None:
             raise EngineError("model_not_on_disk", f"{spec.id} is not on this machine's disk")
         check_model_dir(path)
+
+        def in_numbers(compute_type: str) -> Engine:
+            return self._engine(spec, path, compute_type)
+
+        supported = self._probe.supported_compute_types(self._machine.device)
+        engine = in_numbers(self._machine.compute_type)
+        return ResilientEngine(engine, in_numbers, supported)
+
+    def _engine(self, spec: ModelSpec, path: Path, compute_type: str) -> Engine:
         machine = self._machine
         return Ct2Engine(
             path,
             spec,
             device=machine.device,
-            compute_type=machine.compute_type,
+            compute_type=compute_type,
             workers=machine.workers,
             threads_per_worker=machine.threads_per_worker,
             max_batch=machine.max_batch,

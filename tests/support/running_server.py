@@ -21,7 +21,6 @@ from asr.scripted_engine import ScriptedEngine
 from asr.transfer import Transfer
 from asr.types import ModelSpec
 from server.app import App
-from server.engines import Machine
 from server.settings import Settings
 
 EVENT_LIMIT_S = 90.0
@@ -165,7 +164,7 @@ def scripted_app(
     )
     chosen = models or ScriptedModels()
 
-    def make_models(_settings: Settings, _machine: Machine) -> ScriptedModels:
+    def make_models(*_: object) -> ScriptedModels:
         return chosen
 
     return App(settings, make_models, open_url)
