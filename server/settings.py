@@ -79,6 +79,12 @@ class Settings:
     model: str = _set(
         "biodatlab-medium-faster", "model id of the catalogue to answer with", flag=True
     )
+    model_path: str = _set(
+        "",
+        "folder of a model on this machine: it joins the catalogue as `local`, and is the one to "
+        "answer with unless `model` names another; empty for none",
+        flag=True,
+    )
     models_file: str = _set("models.yaml", "the model catalogue", flag=True)
     device: str = _set("auto", "where the model runs", flag=True, choices=("auto", "cpu", "cuda"))
     compute_type: str = _set(
