@@ -30,6 +30,9 @@ from asr.types import DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
 MAX_NEW_TOKENS = 224
 """Half of Whisper's text context; CTranslate2 generates no more."""
 
+TEXT_CONTEXT = 448
+"""Tokens that Whisper's decoder sees: glossary, prompt and what it writes."""
+
 TOKENS_PER_S = 25 * 0.9
 SPARE_TOKENS = 12
 """Nobody says more than 25 Thai characters a second, at 0.8 to 0.9 tokens each: a decode that
@@ -148,11 +151,21 @@ class Ct2Engine:
             self._model.unload_model()
         _return_freed_memory()
 
+    def _prompt_of(self, glossary: str) -> list[int]:
+        """The prompt, after the glossary as the text before: as much of it as there is room for."""
+        if not glossary:
+            return self._prompt
+        room = TEXT_CONTEXT - MAX_NEW_TOKENS - len(self._prompt) - 1
+        words = self._tokenizer.encode(f" {glossary}")
+        context = [token for token in words if token < self._tokenizer.eot][:room]
+        return [self._tokenizer.sot_prev, *context, *self._prompt]
+
     def _generate(self, features: list[Features], key: _Key) -> list[Any]:
         # generate() encodes by itself what has n_mels rows. Encoder output would be taken for mel
         # and encoded again if it had n_mels frames.
         mel = ctranslate2.StorageView.from_array(np.stack(features))
         options = key.options
+        prompt = self._prompt_of(options.glossary)
         sampling: dict[str, Any] = {"beam_size": options.beam_size}
         if options.temperature > 0:
             sampling = {
@@ -163,10 +176,10 @@ class Ct2Engine:
             }
         results: list[Any] = self._model.generate(
             mel,
-            [self._prompt] * len(features),
+            [prompt] * len(features),
             # CTranslate2 stops after half of it, or after what the prompt leaves of it: its last
             # token counts as the first step of decoding
-            max_length=max(2 * key.new_tokens, key.new_tokens + len(self._prompt) - 1),
+            max_length=max(2 * key.new_tokens, key.new_tokens + len(prompt) - 1),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,

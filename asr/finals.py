@@ -17,7 +17,9 @@ def take_attempt(
 ) -> DecodeOptions | None:
     """Judge a decode of an ended utterance: the options of the next, None where it is enough."""
     request = result.request
-    verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+    verdict = gate.judge(
+        result.hypothesis, request.audio_s, request.audio_s, request.options.glossary
+    )
     attempt = Attempt(request.options, result.hypothesis, verdict)
     utterance.attempts.append((attempt, result))
     return utterance.tuning.policy.next([made for made, _ in utterance.attempts])

@@ -76,6 +76,11 @@ def _size_mb(folder: Path) -> int | None:
         return None
 
 
+def format_of(folder: Path) -> ModelFormat | None:
+    """How the weights in a folder are stored; None where there are none. CTranslate2's go first."""
+    return next((kind for kind, names in _WEIGHTS.items() if _has_any(folder, names)), None)
+
+
 def check_model_dir(path: Path) -> None:
     """Refuse a folder that CTranslate2 cannot load, or that would be decoded wrongly.
 

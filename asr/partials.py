@@ -17,7 +17,9 @@ def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> Parti
     if request.revision < utterance.heard_revision:
         return None
     utterance.heard_revision = request.revision
-    verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+    verdict = gate.judge(
+        result.hypothesis, request.audio_s, request.audio_s, request.options.glossary
+    )
     if verdict.kind is VerdictKind.NO_SPEECH or gate.went_astray(verdict):
         return None
     logprob = result.hypothesis.avg_logprob

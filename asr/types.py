@@ -32,7 +32,7 @@ class DecodeOptions:
     """How to decode one utterance. Equal options may share a batch.
 
     `context_margin_ms` is the zero audio after the speech that the encoder sees; None means
-    the model's full window.
+    the model's full window. `glossary` holds words that are likely to be said; empty for none.
     """
 
     beam_size: int = 1
@@ -40,6 +40,7 @@ class DecodeOptions:
     temperature: float = 0.0
     no_repeat_ngram_size: int = 0
     max_new_tokens: int | None = None
+    glossary: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,6 +123,10 @@ class DecodeDropped:
 DecodeOutcome: TypeAlias = DecodeResult | DecodeFailed | DecodeDropped
 
 
+LOCAL_ID = "local"
+"""Id of the model that the operator gave by its folder, whatever that is called."""
+
+
 class ModelFormat(Enum):
     """How a model's weights are stored."""
 
@@ -166,6 +171,8 @@ class ModelSpec:
     revision: str | None = None
     language: str = "th"
     licence: str = "unknown"
+    terms: str = ""
+    """Conditions beyond the licence, in words for whoever chooses the model."""
     vram_mb: int | None = None
     size_mb: int | None = None
     """Of its files, in millions of bytes, where that was published."""
@@ -177,4 +184,6 @@ class ModelSpec:
     """The same for finals that must be right; 30 s is the full window."""
     redo_logprob: float = -0.7
     """Profile `balanced` decodes again a final less probable than this (mean per token)."""
+    prompt_allowed: bool = True
+    """Whether a session's glossary is given to it."""
     scores: tuple[PublishedScore, ...] = field(default=())

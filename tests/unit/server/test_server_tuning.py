@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -49,9 +50,21 @@ class Host:
         pass
 
 
+TAKES_NO_PROMPT = "slow"
+
+
 def manager() -> ModelManager:
     catalogue = {
-        name: ModelSpec(name, name, "", f"a/{name}", ModelFormat.CT2, "fast") for name in PACES
+        name: ModelSpec(
+            name,
+            name,
+            "",
+            f"a/{name}",
+            ModelFormat.CT2,
+            "fast",
+            prompt_allowed=name != TAKES_NO_PROMPT,
+        )
+        for name in PACES
     }
     source = ScriptedModels()
     loader = Loader(
@@ -71,9 +84,11 @@ def manager() -> ModelManager:
     )
 
 
-def decodes(recognisers: Recognisers, windows: int) -> list[DecodeRequest]:
+def decodes(
+    recognisers: Recognisers, windows: int, glossary: Callable[[], str] = lambda: ""
+) -> list[DecodeRequest]:
     """What is asked for an utterance, every decode being ready at once."""
-    recogniser = recognisers.make("s")
+    recogniser = recognisers.make("s", glossary)
     blocks = (
         PcmBlock(index * WINDOW_SAMPLES, np.zeros(WINDOW_SAMPLES, np.float32))
         for index in range(windows)
@@ -109,4 +124,49 @@ async def test_cadence_and_profile_are_those_of_the_models_pace(
     options = asked[-1].options
     assert asked[-1].kind is DecodeKind.FINAL
     assert (options.beam_size, options.context_margin_ms) == (beam_size, margin_ms)
+    await models.close()
+
+
+async def test_every_decode_is_given_the_sessions_glossary_tidied() -> None:
+    models = manager()
+    await models.load("quick")
+    asked = decodes(Recognisers(Settings(), models), windows=94, glossary=lambda: " ทักซ์,\nserver ")
+    assert {request.kind for request in asked} == set(DecodeKind)
+    assert {request.options.glossary for request in asked} == {"ทักซ์ server"}
+    await models.close()
+
+
+async def test_a_glossary_is_asked_for_at_each_utterance() -> None:
+    models = manager()
+    await models.load("quick")
+    given = iter(["first", "second"])
+    recogniser = Recognisers(Settings(), models).make("s", lambda: next(given))
+    asked: list[str] = []
+    for start in (0, 40):
+        span = range(start, start + 40)
+        blocks = [PcmBlock(n * WINDOW_SAMPLES, np.zeros(WINDOW_SAMPLES, np.float32)) for n in span]
+        ended = SpeechEnded((start + 40) * WINDOW_SAMPLES, EndReason.SILENCE)
+        began = SpeechStarted(start * WINDOW_SAMPLES, start * WINDOW_SAMPLES)
+        effects = recogniser.feed([began, *blocks, ended], now_s=0.0)
+        finals = [e.request for e in effects if isinstance(e, Submit)]
+        asked += [r.options.glossary for r in finals if r.kind is DecodeKind.FINAL]
+    assert asked == ["first", "second"]
+    recogniser.abandon()
+    await models.close()
+
+
+async def test_a_model_that_takes_no_prompt_is_given_none_and_that_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    models = manager()
+    await models.load(TAKES_NO_PROMPT)
+    recognisers = Recognisers(Settings(), models)
+    asked = decodes(recognisers, windows=94, glossary=lambda: "secret")
+    assert {request.options.glossary for request in asked} == {""}
+    told = [record.getMessage() for record in caplog.records if "glossary" in record.getMessage()]
+    assert told == [
+        "stream s: the glossary is ignored, slow takes none (prompt_allowed in models.yaml)"
+    ]
+    decodes(recognisers, windows=94)
+    assert len([r for r in caplog.records if "glossary" in r.getMessage()]) == 1
     await models.close()
