@@ -17,7 +17,7 @@ from typing import Final
 from asr.ct2_engine import Ct2Engine
 from asr.device import RealProbe, used_mb
 from asr.engine import EngineError, TrialLoad
-from asr.models import warm_up
+from asr.loading import warm_up
 from asr.types import ModelFormat, ModelSpec
 
 AUDIO_S: Final = 6.0

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from asr.ct2_engine import Ct2Engine
 from asr.device import DeviceProbe
+from asr.download import ModelDownloader
 from asr.engine import Engine, EngineError
+from asr.load_machine import LoadPhase
 from asr.locate import check_model_dir, find_model
 from asr.model_source import TellFetch
 from asr.resilient_engine import ResilientEngine
@@ -26,18 +28,35 @@ class ModelStore:
         self._machine = machine
         self._probe = probe
         self.cache_dir = cache_dir_of(settings)
+        self._downloader = ModelDownloader(offline=settings.offline)
 
     def locate(self, spec: ModelSpec) -> Path | None:
         """The folder of a model's files that an engine could load, None if there is none."""
         return find_model(spec, self.cache_dir)
 
     def is_ready(self, spec: ModelSpec) -> bool:
-        """Whether a model can be loaded as it is on disk."""
-        return self.locate(spec) is not None
+        """Whether a model can be loaded as it is on disk.
+
+        A folder of the operator's is: if it does not fit, fetching would not help, and loading
+        says why.
+        """
+        path = self.locate(spec)
+        if path is None or spec.path is not None:
+            return path is not None
+        try:
+            check_model_dir(path)
+        except EngineError as error:
+            logger.info("%s has to be fetched: %s", spec.id, error.message)
+            return False
+        return True
 
     def fetch(self, spec: ModelSpec, tell: TellFetch, cancelled: threading.Event) -> None:
         """Get a model's files and make them fit to load. Raises EngineError."""
-        raise EngineError("model_not_on_disk", f"{spec.id} is not on this machine's disk")
+        if spec.path is not None:
+            raise EngineError("model_not_on_disk", f"the folder {spec.path} is not there")
+        self._downloader.download(
+            spec, lambda transfer: tell(LoadPhase.DOWNLOADING, transfer), cancelled
+        )
 
     def open(self, spec: ModelSpec) -> Engine:
         """Load a model. Raises EngineError."""
