@@ -18,6 +18,7 @@ from typing import Any
 from asr.calibration import in_words
 from asr.catalogue import Catalogue, load_catalogue
 from asr.device import DeviceProbe, RealProbe
+from asr.load_machine import LoadProgress
 from asr.loading import Loader
 from asr.model_source import ModelSource
 from asr.models import ModelManager
@@ -28,7 +29,9 @@ from audio.vad import SileroModel
 from server.admission import Admission
 from server.browser import open_page, page_url
 from server.context import Context, Ports
+from server.download_view import view_on
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
+from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
 from server.http import Page
 from server.listener import Listener
@@ -152,7 +155,9 @@ class App:
         stack.callback(features.shutdown, wait=False, cancel_futures=True)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
-        models = self._make_manager(catalogue, machine, scheduler, registry)
+        console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
+        stack.callback(console.close)
+        models = self._make_manager(catalogue, machine, scheduler, registry, console)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
@@ -190,6 +195,7 @@ class App:
         machine: Machine,
         scheduler: Scheduler,
         registry: SessionRegistry,
+        console: FetchConsole,
     ) -> ModelManager:
         source = self._make_source(self._settings, machine, self._probe)
         admission = Admission(
@@ -202,12 +208,17 @@ class App:
             used_mb=admission.used_mb,
             judge=admission.judge,
         )
+
+        def tell(progress: LoadProgress) -> None:
+            console.show(progress)
+            registry.tell_control(model_progress(progress))
+
         return ModelManager(
             catalogue=catalogue,
             source=source,
             loader=loader,
             host=scheduler,
-            on_progress=lambda progress: registry.tell_control(model_progress(progress)),
+            on_progress=tell,
             keep_s=self._settings.keep_model_s,
         )
 
