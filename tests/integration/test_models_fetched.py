@@ -48,7 +48,7 @@ async def test_a_model_that_is_not_on_disk_comes_and_everybody_sees_how_far(
         await other.until("connected")
         loaded = await control.ask(LOAD_FAR | {"request_id": "m"}, "model_loaded")
         assert (loaded["model_id"], loaded["request_id"]) == ("far", "m")
-        assert set(loaded["load_figures"]) == {"load_s", "warm_up_s", "rtf"}
+        assert set(loaded["load_figures"]) == {"load_s", "warm_up_s", "memory_mb", "rtf"}
         assert loaded["load_figures"]["rtf"] == 0.002
         await other.until("model_loaded")
         for client in (control, other):
