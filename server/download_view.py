@@ -156,9 +156,13 @@ def in_words(transfer: Transfer) -> str:
         parts[0] += f" of {total / divisor:.{digits}f}"
     parts[0] += f" {unit}"
     finished = total is not None and transfer.done_bytes >= total
-    if transfer.bytes_per_s is not None and not finished:
-        parts.append(f"{transfer.bytes_per_s / 1e6:.1f} MB/s")
-        parts.append("stalled" if transfer.left_s is None else f"{minutes(transfer.left_s)} left")
+    if transfer.bytes_per_s is None or finished:
+        return parts[0]
+    if transfer.bytes_per_s <= 0:
+        return f"{parts[0]}  stalled"
+    parts.append(f"{transfer.bytes_per_s / 1e6:.1f} MB/s")
+    if transfer.left_s is not None:
+        parts.append(f"{minutes(transfer.left_s)} left")
     return "  ".join(parts)
 
 

@@ -135,6 +135,8 @@ class HubServer:
         self.faults = Faults()
         self.requests: list[Request] = []
         self.closed = threading.Event()
+        self.stalled = threading.Event()
+        """A body stopped at `stall_after`."""
         self._commits: dict[tuple[str, str], dict[str, File]] = {}
         self._branches: dict[tuple[str, str], str] = {}
         for repo, content in repos.items():
@@ -223,6 +225,7 @@ class _Port(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Port
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
@@ -370,6 +373,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.request_seen.sent_bytes += len(data)
             sent = self.request_seen.sent_bytes
             if stall is not None and sent >= stall:
+                hub.stalled.set()
                 hub.closed.wait()
             if hub.closed.is_set() or (limit is not None and sent >= limit):
                 self.connection.shutdown(socket.SHUT_RDWR)
