@@ -73,9 +73,9 @@ def estimate_mb(
     """What a model takes at the most, MiB: weights, one batch in the full window, the context.
 
     `weights_bytes` is the size of `model.bin`; with 0 (not on disk) the catalogue's own estimate
-    counts, or its size; 0 is returned where it has neither. Weights stored in another type than
-    float16 are estimated wrongly. Workers that decode full batches at the same moment may take
-    more.
+    counts, or its size, and the answer is 0 where it has neither. Weights stored in another type
+    than float16 are estimated wrongly.
+    Workers that decode full batches at the same moment may take more.
     """
     if weights_bytes == 0:
         if device == "cuda" and spec.vram_mb is not None:

@@ -7,9 +7,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from server.package_check import ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,10 +25,9 @@ from server import (
 )
 from server.engines import cache_dir_of, plan_machine, usable_cpu_count
 from server.findings import Finding, Level, line_of, problem, public, summary, warning
-from server.package_check import check_packages
+from server.package_check import ROOT, check_packages
 from server.settings import Settings
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 LEVEL_WIDTH: Final = 9
 STYLES: Final = {
     Level.OK: "green",
@@ -140,6 +139,8 @@ def _fit(
     try:
         machine = plan_machine(settings, usable_cpu_count(), probe)
     except EngineError as error:
-        return [problem("device", error.message, "as said")]
+        if error.code == "bad_compute_type":
+            return [problem("compute type", error.message, "--compute-type auto")]
+        return []  # the checks of the GPU said so
     fraction = settings.gpu_memory_fraction
     return doctor_models.check_fit(wanted, folder, machine, probe, fraction)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asr.cuda_libraries import CudaLibraries
-from asr.device import INSTALL_GPU, DeviceProbe, resolve_compute_type, resolve_device
+from asr.device import DeviceProbe, resolve_compute_type, resolve_device
 from asr.embedded_model import ensure_embedded_model
 from asr.engine import EngineError
 from asr.memory_rule import in_gb
@@ -17,6 +17,7 @@ from asr.nvidia_smi import Card, dotted
 from asr.trial_decode import AUDIO_S
 from server.child import ChildResult, last_line, run_python
 from server.findings import Finding, note, ok, problem, warning
+from server.package_check import install
 
 CPU_LIMIT_S = 20.0
 GPU_LIMIT_S = 25.0
@@ -64,7 +65,7 @@ def check_gpu(
         return [*findings, _worse(wanted)("CUDA", reason, "update the NVIDIA driver")]
     found = libraries()
     if found.problem:
-        return [*findings, _worse(wanted)("CUDA libraries", found.problem, INSTALL_GPU)]
+        return [*findings, _worse(wanted)("CUDA libraries", found.problem, install_gpu())]
     return [*findings, ok("CUDA libraries", ", ".join(found.opened))]
 
 
@@ -82,9 +83,14 @@ def check_gpu_decode(
         return [problem(what, error.message, "--compute-type auto")]
     report, why = _report(run([str(folder), "cuda", compute_type], GPU_LIMIT_S))
     if report is None:
-        advice = f"update the NVIDIA driver, then {INSTALL_GPU}; until then --device cpu"
+        advice = f"update the NVIDIA driver, then {install_gpu()}; until then --device cpu"
         return [problem(what, f"{compute_type}: {why}", advice)]
     return [ok(what, _in_words(report))]
+
+
+def install_gpu() -> str:
+    """The command that installs the CUDA libraries."""
+    return install(requirements="requirements_gpu.txt")
 
 
 def _worse(wanted: str) -> Callable[[str, str, str], Finding]:

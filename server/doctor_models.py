@@ -20,7 +20,9 @@ from asr.memory_rule import Fit, estimate_mb, in_gb, judge
 from asr.types import ModelFormat, ModelSpec
 from server.engines import Machine
 from server.findings import Finding, note, ok, problem, warning
+from server.package_check import ROOT, command, install
 
+SERVER = ROOT / "realtime_thai_asr_server.py"
 SPARE_MB = 500
 """Beside a model's files: for logs and what is made of it."""
 LIKELY_MODEL_MB = 3_100
@@ -58,7 +60,7 @@ def check_models(catalogue: Catalogue, wanted: str, locate: Locate) -> list[Find
                 note(
                     f"model {spec.id}",
                     "is wanted and not on disk: until it is, the built-in one answers",
-                    f"python realtime_thai_asr_server.py --download {spec.id}",
+                    command(str(SERVER), "--download", spec.id),
                 )
             )
     return findings
@@ -71,7 +73,7 @@ def _on_disk(spec: ModelSpec, folder: Path) -> Finding:
     except EngineError as error:
         advice = error.message
         if error.code == "needs_conversion":
-            advice = f"python realtime_thai_asr_server.py --convert {spec.id}"
+            advice = command(str(SERVER), "--convert", spec.id)
         return warning(what, f"on disk, and cannot be loaded ({error.code})", advice)
     return ok(what, f"on disk, {in_gb(weights_bytes(folder) >> 20)} ({folder})")
 
@@ -116,7 +118,7 @@ def check_conversion(catalogue: Catalogue) -> list[Finding]:
             "conversion",
             f"{' and '.join(missing)} not installed; only models that have to be converted need "
             "them (pathumma-large, for instance)",
-            "pip install -r requirements_convert.txt, when you want one",
+            f"when you want one: {install(requirements='requirements_convert.txt')}",
         )
     ]
 
@@ -156,8 +158,8 @@ def hub_cache() -> Path:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    """The folder, or the nearest place above it that exists."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def _size_mb(folder: Path) -> tuple[int, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import os
 import socket
 from collections.abc import Callable
 
@@ -60,7 +61,7 @@ def check_port(port: Port, host: str, number: int, ask: Ask = ask_readiness) -> 
             return problem(what, f"is taken{owner_of(number)}", f"end that program, or {other}")
         if error.errno == errno.EACCES:
             return problem(what, "may not be opened: reserved by the system", other)
-        reason = error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
         return problem(what, f"cannot be opened on {address} ({reason})", "check --host")
     return ok(what, "a free one will be chosen" if number == 0 else "is free")
 
@@ -71,7 +72,8 @@ def owner_of(number: int) -> str:
         for connection in psutil.net_connections("tcp"):
             if (
                 connection.status == psutil.CONN_LISTEN
-                and connection.laddr[1] == number
+                and connection.laddr
+                and connection.laddr.port == number
                 and connection.pid
             ):
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"

@@ -45,7 +45,7 @@ def check_microphone(
         found = result.ending or last_line(result.errors)
     if isinstance(found, list) and found:
         return ok("microphone", ", ".join(map(str, found)))
-    reason = "no input device was found" if isinstance(found, list) else str(found)
+    reason = "no input device was found" if isinstance(found, list) else str(found).rstrip(".")
     return note("microphone", f"{reason}; {PAGE}", _advice(environment, release))
 
 

@@ -25,35 +25,36 @@ def check_packages(
     requirements: Path = REQUIREMENTS,
     version_of: Callable[[str], str | None] | None = None,
 ) -> list[Finding]:
-    """One finding for all that is well, one for each that is missing or of a bad version."""
+    """A finding each for what is well, for what the server lacks, and for what else is wrong."""
     found = version_of or installed_version
     try:
         lines = list(_lines(requirements))
     except OSError as error:
         return [warning("packages", f"{requirements} cannot be read ({error})", "get it again")]
     good: list[str] = []
-    bad: list[Finding] = []
-    for line in lines:
-        name, wanted, applies = _read(line)
-        if not applies:
-            continue
+    absent: list[str] = []
+    bad: list[str] = []
+    for name, wanted in filter(None, map(_read, lines)):
         version = found(name)
         if version is None:
-            missing = warning if name.lower() in _CLIENT_ONLY else problem
-            bad.append(missing(name, f"is missing (wanted: {wanted or 'any'})", install()))
-        elif not _within(version, line):
-            bad.append(warning(name, f"{version} is installed, {wanted} is wanted", install()))
+            (bad if name.lower() in _CLIENT_ONLY else absent).append(f"{name} is missing")
+        elif not _within(version, wanted):
+            bad.append(f"{name} {version} is installed, {wanted} is wanted")
         else:
             good.append(f"{name} {version}")
-    return [*([ok("packages", ", ".join(good))] if good else []), *bad]
+    return [
+        *([ok("packages", ", ".join(good))] if good else []),
+        *([problem("packages", "; ".join(absent), install())] if absent else []),
+        *([warning("packages", "; ".join(bad), install())] if bad else []),
+    ]
 
 
 def explain(error: ImportError) -> str:
     """Why the server's own imports failed and what to do, for its standard error."""
     lines = [f"Error: {error}"]
     bad = [finding for finding in check_packages() if finding.level is Level.PROBLEM]
-    lines += [f"  {line_of(finding)}" for finding in bad]
     if bad:
+        lines += [line_of(finding) for finding in bad]
         lines.append(f"Install what is missing: {install()}")
     else:
         lines.append(
@@ -67,10 +68,15 @@ def explain(error: ImportError) -> str:
     return "\n".join(lines)
 
 
-def install(option: str = "") -> str:
-    """The command that installs the packages into the environment that this runs in."""
-    words = [sys.executable, "-m", "pip", "install", *filter(None, [option]), "-r", REQUIREMENTS]
-    return " ".join(f'"{word}"' if " " in str(word) else str(word) for word in words)
+def install(*options: str, requirements: str = REQUIREMENTS.name) -> str:
+    """The command that installs a file of requirements into the environment that this runs in."""
+    return command("-m", "pip", "install", *options, "-r", str(ROOT / requirements))
+
+
+def command(*arguments: str) -> str:
+    """How to run this Python, as a person types it."""
+    words = (sys.executable, *arguments)
+    return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 
 def installed_version(name: str) -> str | None:
@@ -88,22 +94,22 @@ def _lines(requirements: Path) -> Iterator[str]:
             yield text
 
 
-def _read(line: str) -> tuple[str, str, bool]:
-    """Name, wanted versions, and whether the line applies to this machine."""
+def _read(line: str) -> tuple[str, str] | None:
+    """Name and wanted versions; None for a line that does not apply to this machine."""
     try:
         from packaging.requirements import Requirement  # noqa: PLC0415
     except ImportError:
         parts = re.match(r"([\w.-]+)([^;]*)", line)
-        name, wanted = (parts[1], parts[2].strip()) if parts else (line, "")
-        return name, wanted, ";" not in line
+        return (parts[1], parts[2].strip()) if parts and ";" not in line else None
     requirement = Requirement(line)
-    applies = requirement.marker is None or requirement.marker.evaluate()
-    return requirement.name, str(requirement.specifier), applies
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return None
+    return requirement.name, str(requirement.specifier)
 
 
-def _within(version: str, line: str) -> bool:
+def _within(version: str, wanted: str) -> bool:
     try:
-        from packaging.requirements import Requirement  # noqa: PLC0415
+        from packaging.specifiers import SpecifierSet  # noqa: PLC0415
     except ImportError:
         return True
-    return Requirement(line).specifier.contains(version, prereleases=True)
+    return SpecifierSet(wanted).contains(version, prereleases=True)
