@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import Final, NamedTuple
 
 from asr.thai_text import normalise, spoken
 
@@ -14,6 +14,9 @@ LONGEST: Final = 200
 _SEPARATORS: Final = re.compile(r"[,;|<>\[\]{}\s]+")
 """Words are told apart by spaces: Whisper takes commas for a style of writing. What its special
 tokens are written with is no part of a word."""
+_MOSTLY: Final = 0.5
+_MANY: Final = 4
+"""Words of the glossary that are too many for a text of little else."""
 
 
 def tidy(text: str) -> str:
@@ -22,19 +25,38 @@ def tidy(text: str) -> str:
     return normalise("".join(c for c in words if not unicodedata.category(c).startswith("C")))
 
 
-def is_echo(text: str, glossary: str) -> bool:
-    """Whether the whole of `text` is a part of a glossary, or some of its words in any order.
+def is_babble(text: str, glossary: str) -> bool:
+    """Whether `text` is mostly words of a glossary, and many of them.
 
-    Spaces, punctuation and case aside. Nothing is no echo.
+    So Whisper base answers noise once it was given a glossary, with other syllables in between.
+    A person who reads out a list says that, too.
     """
-    said = spoken(text)
-    if not said:
+    said = _words_said(text, glossary)
+    return said.share >= _MOSTLY and said.words >= _MANY
+
+
+def is_echo(text: str, glossary: str) -> bool:
+    """Whether `text` is mostly words of a glossary, or a part of it. Nothing is no echo.
+
+    Spaces, punctuation and case aside.
+    """
+    spoken_text = spoken(text)
+    if not spoken_text:
         return False
-    if said in spoken(glossary):
-        return True
-    words = {word for word in map(spoken, glossary.split()) if word}
-    ends = {0}
-    for end in range(1, len(said) + 1):
-        if any(said.endswith(word, 0, end) and end - len(word) in ends for word in words):
-            ends.add(end)
-    return len(said) in ends
+    return spoken_text in spoken(glossary) or _words_said(text, glossary).share >= _MOSTLY
+
+
+class _WordsSaid(NamedTuple):
+    """How many words of a glossary stand in a text, and their share of its characters, 0 to 1."""
+
+    words: int
+    share: float
+
+
+def _words_said(text: str, glossary: str) -> _WordsSaid:
+    words = sorted({word for word in map(spoken, glossary.split()) if word}, key=len, reverse=True)
+    said = spoken(text)
+    if not words or not said:
+        return _WordsSaid(0, 0.0)
+    found = re.findall("|".join(map(re.escape, words)), said)
+    return _WordsSaid(len(found), sum(map(len, found)) / len(said))

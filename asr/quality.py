@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from asr.glossary import is_echo
+from asr.glossary import is_babble, is_echo
 from asr.thai_text import (
     chars_per_second,
     is_bare_greeting,
@@ -115,7 +115,7 @@ class QualityGate:
             (LOOP, is_loop(hypothesis.text) or self._stutters(hypothesis)),
             (TOO_FAST, chars_per_second(hypothesis.text, audio_s) > self.max_chars_per_second),
             (TRUNCATED, hypothesis.truncated),
-            (ECHO, self._is_weak(hypothesis, speech_s) and is_echo(hypothesis.text, glossary)),
+            (ECHO, self._echoes(hypothesis, speech_s, glossary)),
             (LOW_LOGPROB, hypothesis.avg_logprob < self.doubt_logprob),
         )
         reasons = tuple(reason for reason, found in checks if found)
@@ -135,6 +135,12 @@ class QualityGate:
         """What is said to noise where a loop is forbidden: a few turns of it, and improbable."""
         improbable = hypothesis.avg_logprob < self.stutter_logprob
         return improbable and _STUTTER.search(spoken(hypothesis.text)) is not None
+
+    def _echoes(self, hypothesis: Hypothesis, speech_s: float, glossary: str) -> bool:
+        """What is said to noise where there is a glossary. A word or two of it may be an answer."""
+        if is_babble(hypothesis.text, glossary):
+            return True
+        return self._is_weak(hypothesis, speech_s) and is_echo(hypothesis.text, glossary)
 
     def _is_weak(self, hypothesis: Hypothesis, speech_s: float) -> bool:
         """Whether there is little to say that anybody spoke."""

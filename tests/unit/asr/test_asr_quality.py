@@ -78,6 +78,11 @@ def test_the_glossary_alone_on_weak_audio_is_an_echo(
     assert "echo" not in QualityGate().judge(hypothesis, 3.0, speech_s).reasons
 
 
+def test_the_glossary_over_and_over_is_an_echo_on_any_audio() -> None:
+    babble = said("ทักซ์ แป้นพิมพ์ ทักซ์ สเ deploy")
+    assert QualityGate().judge(babble, 3.0, 2.5, GLOSSARY) == Verdict(VerdictKind.DOUBT, ("echo",))
+
+
 @pytest.mark.parametrize("text", ["แป้นพิมพ์", "กดแป้นพิมพ์"])
 def test_words_of_the_glossary_in_clear_speech_are_speech(text: str) -> None:
     assert QualityGate().judge(said(text), 3.0, 2.5, GLOSSARY) == ACCEPT
