@@ -42,7 +42,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 def test_every_required_package_is_explained() -> None:
     explained = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    for name in ("requirements_realtime.txt", "requirements_dev.txt"):
+    for name in ("requirements_realtime.txt", "requirements_dev.txt", "requirements_convert.txt"):
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         packages = [re.split(r"[<>=~ ;]", line)[0] for line in lines if re.match(r"\w", line)]
         assert packages
