@@ -70,12 +70,18 @@ SPARE_BYTES: Final = 200_000_000
 
 NEEDS_PACKAGES: Final = (
     "{id} has to be converted for CTranslate2 once, and the packages for that (torch, "
-    "transformers) are not installed; run: python realtime_thai_asr_server.py --convert {id}"
+    "transformers) are not installed or not usable; run: "
+    "python realtime_thai_asr_server.py --convert {id}"
 )
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _READ: Final = ("*.json", "*.txt")
 _WEIGHED: Final = ("*.safetensors",)
+
+
+def free_bytes(folder: Path) -> int:
+    """What is free on the disk of a folder."""
+    return shutil.disk_usage(folder).free
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +107,12 @@ class Converter:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         threads: int = DEFAULT_THREADS,
         child: Path = CHILD,
+        free_bytes: Callable[[Path], int] = free_bytes,
     ) -> None:
         """`python` has torch and transformers (None: there is none); the rest are bounds.
 
-        Without `memory_limit_mb` it is `default_memory_mb`.
+        Without `memory_limit_mb` it is `default_memory_mb`. `child` is the script that converts,
+        `free_bytes` says what room there is on a folder's disk.
         """
         self._cache_dir = cache_dir
         self._quantization = quantization_of(compute_type)
@@ -113,6 +121,7 @@ class Converter:
         self._timeout_s = timeout_s
         self._threads = threads
         self._child = child
+        self._free_bytes = free_bytes
 
     def find(self, spec: ModelSpec, source: Path) -> Path | None:
         """An earlier conversion of exactly this source and weight type, complete."""
@@ -142,13 +151,15 @@ class Converter:
                 return job.folder
             weights = check_transformers_folder(source)
             if self._python is None:
-                raise EngineError("needs_convert_packages", NEEDS_PACKAGES.format(id=spec.id))
+                raise EngineError("needs_convert_packages", "")
             with locked(job.folder, cancelled):
                 if not _is_whole(job.folder, job.key):  # another process may have been faster
                     remove_leavings(job.folder.parent)
                     self._make(job, weights, self._python, on_progress, cancelled)
         except OSError as error:
             raise placing_error(error, self._cache_dir) from error
+        except EngineError as error:
+            raise EngineError(error.code, _with_advice(error, spec)) from error
         return job.folder
 
     def _job(self, spec: ModelSpec, source: Path) -> _Job:
@@ -165,7 +176,7 @@ class Converter:
         cancelled: threading.Event,
     ) -> None:
         written_bytes = weights.parameters * BYTES_OF[self._quantization]
-        _check_disk(job.folder.parent, written_bytes)
+        self._check_disk(job.folder.parent, written_bytes)
         with making(job.folder) as made:
             progress = _Progress(made, weights.size_bytes, written_bytes, on_progress)
             self._run(job, weights, python, progress, cancelled)
@@ -191,18 +202,24 @@ class Converter:
             "threads": self._threads,
         }
         limit_mb = self._memory_limit_mb or default_memory_mb(weights.size_bytes)
-        try:
-            return run_bounded(
-                # isolated (-I): this project's modules would hide the library's, `types` for one
-                [str(python), "-I", "-u", "-X", "utf8", str(self._child), json.dumps(request)],
-                child_environment(self._threads),
-                bounds=Bounds(limit_mb, self._timeout_s),
-                cancelled=cancelled,
-                heard=progress.heard,
-                tick=progress.tick,
+        return run_bounded(
+            # isolated (-I): this project's modules would hide the library's, `types` for one
+            [str(python), "-I", "-u", "-X", "utf8", str(self._child), json.dumps(request)],
+            child_environment(self._threads),
+            bounds=Bounds(limit_mb, self._timeout_s),
+            cancelled=cancelled,
+            heard=progress.heard,
+            tick=progress.tick,
+        )
+
+    def _check_disk(self, place: Path, written_bytes: int) -> None:
+        needed, free = written_bytes + SPARE_BYTES, self._free_bytes(place)
+        if free < needed:
+            raise EngineError(
+                "disk_full",
+                f"the conversion needs {needed / 1e6:.0f} MB at {place}, where "
+                f"{free / 1e6:.0f} MB are free",
             )
-        except EngineError as error:
-            raise EngineError(error.code, _with_advice(error, job.spec, python)) from error
 
 
 class _Progress:
@@ -300,22 +317,11 @@ def _add_preprocessor(source: Path, made: Path, weights: Weights) -> None:
         (made / PREPROCESSOR).write_text(preprocessor_text(weights.n_mels), encoding="utf-8")
 
 
-def _check_disk(place: Path, written_bytes: int) -> None:
-    needed = written_bytes + SPARE_BYTES
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise EngineError(
-            "disk_full",
-            f"the conversion needs {needed / 1e6:.0f} MB at {place}, where {free / 1e6:.0f} MB are "
-            "free; make room there, or set THAI_ASR_CACHE_DIR",
-        )
-
-
-def _with_advice(error: EngineError, spec: ModelSpec, python: Path) -> str:
+def _with_advice(error: EngineError, spec: ModelSpec) -> str:
     match error.code:
         case "needs_convert_packages":
-            again = NEEDS_PACKAGES.format(id=spec.id)
-            return f"{again} (a package of {python} cannot be loaded: {error.message})"
+            reason = f" ({error.message})" if error.message else ""
+            return NEEDS_PACKAGES.format(id=spec.id) + reason
         case "out_of_memory":
             return f"{error.message}; close other programs, or convert on a larger machine"
         case "disk_full":

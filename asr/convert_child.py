@@ -84,6 +84,15 @@ def safe_converter(request: dict[str, Any], tell: Tell) -> Any:
             complete(self.backend, request["vocab_size"])
             return tokenizer
 
+        def _load(self) -> Any:
+            spec = super()._load()
+            for convolution in (spec.encoder.conv1, spec.encoder.conv2):
+                # CTranslate2 leaves them alone when it quantises a model as it loads; rounded in
+                # the file they cost accuracy and save 1 %. What has no scale is not quantised.
+                if hasattr(convolution, "weight_scale"):
+                    del convolution.weight_scale
+            return spec
+
         def convert(self, target: str, **options: Any) -> str:
             made: str = super().convert(target, **options)
             self.backend.save(str(Path(made) / "tokenizer.json"))

@@ -210,7 +210,7 @@ def _process_of(pid: int) -> psutil.Process:
         if sys.platform == "win32":
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
-            process.nice(_NICENESS)
+            process.nice(max(process.nice(), _NICENESS))
     return process
 
 
