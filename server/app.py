@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asr.calibration import in_words
-from asr.catalogue import Catalogue, load_catalogue
+from asr.catalogue import Catalogue
 from asr.device import DeviceProbe, RealProbe
 from asr.load_machine import LoadProgress
 from asr.loading import Loader
@@ -41,7 +41,7 @@ from server.model_requests import model_progress
 from server.model_store import ModelStore
 from server.pacing import Pacer
 from server.registry import SessionRegistry
-from server.resources import ROOT, command_line, resource
+from server.resources import ROOT, catalogue_of, command_line
 from server.settings import AUTO_PROFILE, Settings
 from server.status import notices
 from server.tasks import TaskSet
@@ -145,7 +145,7 @@ class App:
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
         settings = self._settings
-        catalogue = load_catalogue(resource(settings.models_file))
+        catalogue = catalogue_of(settings)
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count, self._probe)
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
@@ -166,7 +166,7 @@ class App:
         loop = asyncio.get_running_loop()
         if settings.noise_reduction != NoiseReduction.OFF.value:
             await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
-        context = Context(
+        return Context(
             settings=settings,
             registry=registry,
             models=models,
@@ -180,14 +180,8 @@ class App:
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
+            notices=_notices_of(machine),
         )
-        if machine.device == "cpu":
-            logger.info(CPU_MESSAGE)
-            context.notices.append(CPU_MESSAGE)
-        if machine.notice:
-            logger.warning(machine.notice)
-            context.notices.append(machine.notice)
-        return context
 
     def _make_manager(
         self,
@@ -252,6 +246,16 @@ class App:
         )
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+def _notices_of(machine: Machine) -> list[str]:
+    """What a person should know of where models run."""
+    notices = [CPU_MESSAGE] if machine.device == "cpu" else []
+    if machine.notice:
+        notices.append(machine.notice)
+    for notice in notices:
+        logger.info(notice)
+    return notices
 
 
 async def drain(context: Context, listener: Listener) -> None:

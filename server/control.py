@@ -29,7 +29,7 @@ from server.status import server_status, statistics_snapshot
 
 logger = logging.getLogger(__name__)
 
-PRIVATE_SETTINGS = ("models_file", "cache_dir", "log_file")
+PRIVATE_SETTINGS = ("models_file", "model_path", "cache_dir", "log_file")
 """Paths of the server's machine are nobody else's business."""
 
 

@@ -10,14 +10,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from asr.catalogue import load_catalogue
 from asr.download import ModelDownloader
 from asr.engine import EngineError
 from asr.locate import check_model_dir
 from asr.transfer import Transfer
 from asr.types import ModelFormat, ModelSpec
 from server.download_view import View, view_on
-from server.resources import SERVER_SCRIPT, command_line, resource
+from server.resources import SERVER_SCRIPT, catalogue_of, command_line
 from server.settings import Settings
 
 OK: Final = 0
@@ -33,7 +32,7 @@ def download(model_id: str, settings: Settings) -> int:
 
     Raises CatalogueError.
     """
-    catalogue = load_catalogue(resource(settings.models_file))
+    catalogue = catalogue_of(settings)
     spec = catalogue.get(model_id)
     if spec is None:
         known = "".join(f"\n  {known.id:<26} {known.name}" for known in catalogue.values())

@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from asr.catalogue import Catalogue, load_catalogue
+from asr.catalogue_local import with_local_model
+from server.settings import Settings
+
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of the entry script."""
 
@@ -16,6 +20,14 @@ def resource(name: str) -> Path:
     """A file named by the user, or the one of that name beside the entry script."""
     path = Path(name)
     return path if path.exists() or path.is_absolute() else ROOT / path
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The models that can be chosen. Raises CatalogueError, EngineError."""
+    catalogue = load_catalogue(resource(settings.models_file))
+    if settings.model_path:
+        return with_local_model(catalogue, Path(settings.model_path))
+    return catalogue
 
 
 def command_line(script: str) -> str:
