@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
+import ctranslate2
 import pytest
 
 from asr.cuda_libraries import open_cuda_libraries, wheel_folders
@@ -92,3 +95,16 @@ def test_the_folders_of_wheels_are_found_without_importing_them(
 
 def test_an_environment_without_wheels_has_no_folders() -> None:
     assert wheel_folders("linux") == ()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a shared object of Linux")
+def test_a_real_library_is_opened_and_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+    folder = wheel(tmp_path, "lib")
+    package = Path(ctranslate2.__file__).parent.parent
+    (real,) = (package / "ctranslate2.libs").glob("libgomp*")
+    for name in ("libcublasLt.so.12", "libcublas.so.12"):
+        shutil.copyfile(real, folder / name)
+    found = open_cuda_libraries("linux", (folder,))
+    assert found.opened == (str(folder / "libcublasLt.so.12"), str(folder / "libcublas.so.12"))
+    broken = wheel(tmp_path / "other", "lib", "libcublas.so.12")
+    assert "libcublas.so.12" in open_cuda_libraries("linux", (broken,)).problem

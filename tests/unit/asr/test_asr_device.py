@@ -136,3 +136,24 @@ def test_a_container_has_the_memory_of_its_limit(
 
 def test_outside_a_container_there_is_no_such_limit(tmp_path: Path) -> None:
     assert RealProbe(cgroup=tmp_path).container_memory() is None
+
+
+def test_a_driver_that_does_not_answer_is_asked_once(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho x >> {asked}\nexit 9\n")
+    tool.chmod(0o755)
+    probe = RealProbe({"PATH": str(tmp_path)})
+    assert probe.cards() == ()
+    times = asked.read_text()
+    assert probe.memory("cuda") is None
+    assert asked.read_text() == times
+
+
+def test_the_memory_of_a_card_is_read_anew_each_time(tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    probe = RealProbe({"PATH": str(tmp_path)})
+    for free_mb in (7_900, 3_000):
+        tool.write_text(f"#!/bin/sh\necho 'RTX 3070, 550.1, 8192, {free_mb}, GPU-1, 8.6'\n")
+        tool.chmod(0o755)
+        assert probe.memory("cuda") == Memory(8_192, free_mb)
