@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from asr.types import DecodeKind, DecodeRequest
+from asr.types import DecodeKind, DecodeRequest, DecodeResult
 from audio.types import EndReason
 
 
@@ -76,6 +76,8 @@ class FinalText:
     reason: str | None
     silent: bool
     revises: bool = False
+    result: DecodeResult | None = field(default=None, compare=False, repr=False)
+    """The decode that gave the text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def conclude(utterance: Utterance) -> FinalText:
         reason=outcome.reason or (None if text else "no_speech"),
         silent=not text and not utterance.shown,
         revises=utterance.quick_told,
+        result=chosen,
     )
 
 

@@ -184,10 +184,11 @@ class LoadMachine:
         """The weights are in memory; first decodes run."""
         self._become(LoadState.WARMING)
 
-    def finished(self) -> list[LoadEffect]:
-        """The model answers from now on."""
+    def finished(self, *, answers: bool = True) -> list[LoadEffect]:
+        """The model is in memory; it answers from now on, or (False) is only there."""
         assert self._loading is not None
-        self._current = self._loading.model_id
+        if answers:
+            self._current = self._loading.model_id
         return self._end(Verdict.CURRENT)
 
     def failed(self, error: Exception) -> list[LoadEffect]:

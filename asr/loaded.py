@@ -143,11 +143,11 @@ class LoadedModels:
         self._leases[lease.model_id] += 1
         return lease
 
-    def hold(self, model_id: str) -> Callable[[], None]:
-        """Keep a model in memory for another reason than an utterance; call to let go."""
+    def lease_on(self, model_id: str) -> ModelLease:
+        """Keep a loaded model in memory for another reason than an utterance."""
         self._leases[model_id] += 1
         self._keep(model_id)
-        return ModelLease(model_id, self._let_go).release
+        return ModelLease(model_id, self._let_go)
 
     def _let_go(self, lease: ModelLease) -> None:
         self._waiting.discard(lease)

@@ -33,10 +33,10 @@ _WEIGHTS: Final = {
 def find_model(spec: ModelSpec, cache_dir: Path, hub_cache_dir: Path | None = None) -> Path | None:
     """The folder of a model's files, None if its weights are not on this machine.
 
-    A model with a `path` is looked for there only, any other in the Hugging Face cache (HF_HOME,
-    HF_HUB_CACHE; `hub_cache_dir` instead) at its revision. The embedded model is made in `cache_dir` at its first use,
-    which takes seconds, and an EngineError is raised where that fails. Whether the files are fit
-    to load is for `check_model_dir` to say.
+    A model with a `path` is looked for there only, any other at its revision in the Hugging Face
+    cache: `hub_cache_dir`, or that of HF_HOME and HF_HUB_CACHE. The embedded model is made in
+    `cache_dir` at its first use, which takes seconds, and an EngineError is raised where that
+    fails. Whether the files are fit to load is for `check_model_dir` to say.
     """
     if spec.embedded:
         return ensure_embedded_model(cache_dir)

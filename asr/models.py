@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from asr.calibration import Pace
 from asr.engine import EngineError, EngineInfo
@@ -21,8 +19,8 @@ from asr.load_machine import (
     LoadPhase,
     LoadProgress,
     StopFetch,
-    Verdict,
 )
+from asr.load_requests import Accept, LoadRequest, LoadRequests
 from asr.loaded import EngineHost, Loaded, LoadedModels, LoadMeasurement, ModelLease
 from asr.loading import Loader, TooSlowError
 from asr.locate import sizes_mb
@@ -32,16 +30,6 @@ from asr.reports import LoadReport, ModelError, ModelListing
 from asr.types import ModelSpec, ModelState
 
 logger = logging.getLogger(__name__)
-
-Accept: TypeAlias = Callable[[Pace], str | None]
-"""Says why a model that was measured must not answer, None if it may."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    model_id: str
-    answer: asyncio.Future[LoadReport]
-    accept: Accept | None
 
 
 class ModelManager:
@@ -70,8 +58,7 @@ class ModelManager:
         self._files = ThreadPoolExecutor(1, thread_name_prefix="model-files")
         self._models = LoadedModels(host, self._thread, keep_s)
         self._fetches = Fetches(source, on_progress, self._on_fetched)
-        self._requests: dict[int, _Request] = {}
-        self._tokens = 0
+        self._requests = LoadRequests()
         self._load_task: asyncio.Task[None] | None = None
         self._measured: dict[str, LoadMeasurement] = {}
         self._closing = False
@@ -149,16 +136,16 @@ class ModelManager:
         `accept` may refuse it once it is measured, unless others ask for it without conditions.
         Raises ModelError; the old model then goes on.
         """
-        if model_id not in self.catalogue:
-            raise ModelError("unknown_model", f"no model {model_id!r} in the catalogue")
-        ready = not self._closing and await self.is_ready(model_id)
-        if self._closing:
-            raise _failure(model_id, "shutting_down", "the server shuts down")
-        self._tokens += 1
-        answer: asyncio.Future[LoadReport] = asyncio.get_running_loop().create_future()
-        self._requests[self._tokens] = _Request(model_id, answer, accept)
-        self._perform(self._machine.request(model_id, self._tokens, ready=ready))
-        return await answer
+        return await self._request(model_id, accept, beside=False)
+
+    async def load_beside(self, model_id: str) -> tuple[LoadReport, ModelLease]:
+        """Have a model in memory, held by the lease, while the current one goes on answering.
+
+        Raises ModelError, also where memory does not take both.
+        """
+        report = await self._request(model_id, None, beside=True)
+        assert report.lease is not None
+        return report, report.lease
 
     def cancel(self, model_id: str) -> bool:
         """Stop fetching a model's files; what came is kept. False if they are not on their way."""
@@ -175,18 +162,29 @@ class ModelManager:
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.gather(self._load_task, return_exceptions=True)
-        for request in self._requests.values():
-            if not request.answer.done():
-                request.answer.set_exception(
-                    _failure(request.model_id, "shutting_down", "the server shuts down")
-                )
-        self._requests.clear()
+        self._requests.fail_all(_shutting_down)
         await self._fetches.close(grace_s)
         await self._models.close(grace_s)
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._files.shutdown(wait=False, cancel_futures=True)
 
     # -- requests -----------------------------------------------------------------------------
+
+    async def _request(self, model_id: str, accept: Accept | None, *, beside: bool) -> LoadReport:
+        if model_id not in self.catalogue:
+            raise ModelError("unknown_model", f"no model {model_id!r} in the catalogue")
+        ready = not self._closing and await self.is_ready(model_id)
+        if self._closing:
+            raise _shutting_down(model_id)
+        token = self._requests.add(model_id, accept, beside=beside)
+        (request,) = self._requests.of((token,))
+        self._perform(self._machine.request(model_id, token, ready=ready))
+        return await request.answer
+
+    def _report(self, request: LoadRequest) -> LoadReport:
+        model_id = request.model_id
+        lease = self._models.lease_on(model_id) if request.beside else None
+        return LoadReport(self.catalogue[model_id], self._measured[model_id], lease)
 
     def _perform(self, effects: list[LoadEffect]) -> None:
         for effect in effects:
@@ -199,24 +197,7 @@ class ModelManager:
                     name = f"load {effect.model_id}"
                     self._load_task = asyncio.create_task(self._run(effect.model_id), name=name)
                 case Answer():
-                    for token in effect.tokens:
-                        self._answer(self._requests.pop(token), effect)
-
-    def _answer(self, request: _Request, effect: Answer) -> None:
-        model_id, answer = request.model_id, request.answer
-        if answer.done():  # whoever asked has gone
-            return
-        match effect.verdict:
-            case Verdict.CURRENT:
-                answer.set_result(LoadReport(self.catalogue[model_id], self._measured[model_id]))
-            case Verdict.FAILED:
-                assert effect.error is not None
-                answer.set_exception(effect.error)
-            case Verdict.CANCELLED:
-                answer.set_exception(ModelError("cancelled", f"{model_id} was cancelled"))
-            case Verdict.SUPERSEDED:
-                why = f"{model_id} was not loaded: another model was asked for"
-                answer.set_exception(ModelError("superseded", why))
+                    self._requests.answer(effect, self._report)
 
     def _on_fetched(self, model_id: str, error: EngineError | None) -> None:
         if self._closing:
@@ -231,26 +212,34 @@ class ModelManager:
 
     async def _run(self, model_id: str) -> None:
         try:
-            await self._bring_up(model_id)
+            answers = await self._bring_up(model_id)
         except EngineError as error:
             self._fail(model_id, error.code, error.message)
         except Exception as error:  # a task's root: whoever waits must hear of it
             logger.exception("loading %s failed", model_id)
             self._fail(model_id, "model_load_failed", f"{type(error).__name__}: {error}")
         else:
-            self._perform(self._machine.finished())
+            self._perform(self._machine.finished(answers=answers))
 
     def _fail(self, model_id: str, code: str, message: str) -> None:
         error = _failure(model_id, code, message)
         self._on_progress(LoadProgress(model_id, LoadPhase.FAILED, error.message))
         self._perform(self._machine.failed(error))
 
-    async def _bring_up(self, model_id: str) -> None:
+    async def _bring_up(self, model_id: str) -> bool:
+        """Load a model; True if it answers from now on, False if it is only to be there."""
         self._on_progress(LoadProgress(model_id, LoadPhase.LOADING))
         await self._models.left(model_id)
         if model_id not in self._models:
             await self._load(self.catalogue[model_id])
+        if self._only_beside(model_id):
+            return False
         self._models.make_current(model_id)
+        return True
+
+    def _only_beside(self, model_id: str) -> bool:
+        asked = self._requests.of(self._machine.askers(model_id))
+        return all(request.beside for request in asked) and bool(asked)
 
     async def _load(self, spec: ModelSpec) -> None:
         verdict = await self._fit(spec)
@@ -258,7 +247,8 @@ class ModelManager:
             await self._models.unload_idle()
             verdict = await self._fit(spec)
         logger.info("model %s: %s", spec.id, verdict.message)
-        if verdict.fit is Fit.NOT_AT_ALL and not spec.embedded:  # one model must answer
+        nowhere = verdict.fit is Fit.NOT_AT_ALL and not spec.embedded  # one model must answer
+        if nowhere or (verdict.fit is Fit.INSTEAD and self._only_beside(spec.id)):
             raise EngineError("out_of_memory", verdict.message)
         if verdict.fit is Fit.INSTEAD and self._models.current_id is not None:
             await self._replace(spec)
@@ -309,7 +299,7 @@ class ModelManager:
         self._on_progress(LoadProgress(model_id, LoadPhase.MEASURING))
 
     def _refusal(self, model_id: str, pace: Pace) -> str | None:
-        asked = [self._requests[token] for token in self._machine.askers(model_id)]
+        asked = self._requests.of(self._machine.askers(model_id))
         reasons = [request.accept(pace) if request.accept else None for request in asked]
         return reasons[0] if reasons and all(reasons) else None
 
@@ -327,6 +317,10 @@ class ModelManager:
         if spec.embedded or spec.id in on_disk:
             return ModelState.ON_DISK
         return ModelState.REMOTE
+
+
+def _shutting_down(model_id: str) -> ModelError:
+    return _failure(model_id, "shutting_down", "the server shuts down")
 
 
 def _failure(model_id: str, code: str, reason: str) -> ModelError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asr.loaded import LoadMeasurement
+from asr.loaded import LoadMeasurement, ModelLease
 from asr.types import ModelSpec, ModelState
 
 
@@ -23,6 +23,8 @@ class LoadReport:
 
     spec: ModelSpec
     measurement: LoadMeasurement
+    lease: ModelLease | None = None
+    """Holds a model that was only to be in memory."""
 
 
 @dataclass(frozen=True, slots=True)

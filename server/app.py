@@ -43,6 +43,7 @@ from server.pacing import Pacer
 from server.registry import SessionRegistry
 from server.resources import ROOT, catalogue_of, command_line
 from server.settings import AUTO_PROFILE, Settings
+from server.shadow import Shadow
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
@@ -148,11 +149,9 @@ class App:
         catalogue = catalogue_of(settings)
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count, self._probe)
-        dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
-        stack.callback(dsp.shutdown, wait=False, cancel_futures=True)
+        dsp = _threads(stack, "dsp", min(MAX_DSP_THREADS, cpu_count))
         # features have threads of their own: the front end of one must not delay all decodes
-        features = ThreadPoolExecutor(FEATURE_THREADS, thread_name_prefix="features")
-        stack.callback(features.shutdown, wait=False, cancel_futures=True)
+        features = _threads(stack, "features", FEATURE_THREADS)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
         console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
@@ -160,6 +159,8 @@ class App:
         models = self._make_manager(catalogue, machine, scheduler, registry, console)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
+        shadow = Shadow(models, scheduler, registry.tell_control, time.monotonic, settings.shadow_s)
+        stack.callback(shadow.close)
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
         stack.push_async_callback(tasks.close)
         tasks.spawn(loop_lag.run(), name="loop lag")
@@ -172,6 +173,7 @@ class App:
             models=models,
             scheduler=scheduler,
             recognisers=Recognisers(settings, models),
+            shadow=shadow,
             silero=await loop.run_in_executor(dsp, SileroModel),
             dsp=dsp,
             tasks=tasks,
@@ -246,6 +248,13 @@ class App:
         )
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+def _threads(stack: AsyncExitStack, name: str, count: int) -> ThreadPoolExecutor:
+    """Threads that are not waited for at the end."""
+    threads = ThreadPoolExecutor(count, thread_name_prefix=name)
+    stack.callback(threads.shutdown, wait=False, cancel_futures=True)
+    return threads
 
 
 def _notices_of(machine: Machine) -> list[str]:

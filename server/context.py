@@ -16,6 +16,7 @@ from server.loop_lag import LoopLag
 from server.messages import Limits
 from server.registry import SessionRegistry
 from server.settings import Settings
+from server.shadow import Shadow
 from server.statistics import ServerStatistics
 from server.tasks import TaskSet
 from server.tuning import Recognisers
@@ -38,6 +39,7 @@ class Context:
     models: ModelManager
     scheduler: Scheduler
     recognisers: Recognisers
+    shadow: Shadow
     silero: SileroModel
     dsp: Executor
     tasks: TaskSet

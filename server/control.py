@@ -80,6 +80,7 @@ class ControlConnection:
             request,
             protocol.LoadModel
             | protocol.CancelLoad
+            | protocol.EndShadow
             | protocol.StartRecording
             | protocol.StopRecording
             | protocol.UpdateConfig,
@@ -91,6 +92,8 @@ class ControlConnection:
                 self._models.load(request)
             case protocol.CancelLoad():
                 self._models.cancel(request)
+            case protocol.EndShadow():
+                self._models.end_shadow(request)
             case protocol.GetModels():
                 await self._models.list(request)
             case protocol.StartRecording():

@@ -96,3 +96,53 @@ class LoadCancelled(Event, frozen=True, kw_only=True, tag="load_cancelled"):
 
     model_id: ModelId
     request_id: RequestId = UNSET
+
+
+class ShadowStarted(Event, frozen=True, kw_only=True, tag="shadow_started"):
+    """A second model decodes every utterance too, and nobody reads its text."""
+
+    model_id: ModelId
+    current_model: Annotated[str, Meta(description="id of the model that answers")]
+    longest_s: Annotated[float, Meta(description="seconds until the run ends by itself")]
+    request_id: RequestId = UNSET
+
+
+class ShadowComparison(Struct, frozen=True, kw_only=True):
+    """What a shadow run found so far. It says how much two models differ, not which is right."""
+
+    utterances: Annotated[int, Meta(description="decoded by both")]
+    differing: Annotated[int, Meta(description="of these, with another text")]
+    difference: Annotated[float, Meta(description="characters changed over characters, no spaces")]
+    skipped: Annotated[int, Meta(description="not decoded by the second, which was busy")]
+    failed: Annotated[int, Meta(description="decodes of the second that failed")]
+    current_s: Annotated[float | UnsetType, Meta(description="seconds of a decode, median")] = UNSET
+    shadow_s: Annotated[float | UnsetType, Meta(description="the same of the second")] = UNSET
+
+
+class ShadowReport(Event, frozen=True, kw_only=True, tag="shadow_report"):
+    """Both models decoded one more utterance."""
+
+    model_id: ModelId
+    current_model: Annotated[str, Meta(description="id of the model that answers")]
+    comparison: Annotated[ShadowComparison, Meta(description="of the run so far")]
+
+
+class ShadowOutcome(Enum):
+    """How a shadow run ended."""
+
+    KEPT = "kept"
+    ROLLED_BACK = "rolled_back"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+
+
+class ShadowEnded(Event, frozen=True, kw_only=True, tag="shadow_ended"):
+    """The second model decodes no more: it answers from now on, or leaves.
+
+    `replaced`: another model was loaded meanwhile, so there was nothing to compare with any more.
+    """
+
+    model_id: ModelId
+    current_model: Annotated[str, Meta(description="id of the model that answered meanwhile")]
+    outcome: Annotated[ShadowOutcome, Meta(description="how the run ended")]
+    comparison: Annotated[ShadowComparison, Meta(description="of the whole run")]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from asr.load_machine import LoadProgress
+from asr.load_requests import Accept
 from asr.loaded import LoadMeasurement
-from asr.models import Accept
 from asr.reports import LoadReport, ModelError, ModelListing
 from asr.types import ModelState, PublishedScore
 from server import protocol
@@ -27,6 +29,7 @@ from server.model_messages import (
 )
 from server.peer import Peer
 from server.protocol import ProtocolError
+from server.shadow import ShadowError
 
 logger = logging.getLogger(__name__)
 
@@ -39,21 +42,20 @@ class ModelRequests:
     def __init__(self, context: Context, peer: Peer) -> None:
         self._context = context
         self._peer = peer
-        self._loads: set[asyncio.Task[None]] = set()
+        self._pending: set[asyncio.Task[None]] = set()
         """Asked for here and not answered yet; the application owns them."""
 
     def load(self, request: protocol.LoadModel) -> None:
         """Begin to load a model; the answer follows. Raises ProtocolError."""
         self._check_known(request.model_id, request.request_id)
-        self._loads = {task for task in self._loads if not task.done()}
-        if len(self._loads) >= MAX_PENDING_LOADS:
-            raise ProtocolError(
-                "busy", "this connection waits for other models already", request.request_id
-            )
-        self._loads.add(
-            self._context.tasks.spawn(
-                self._load(request.model_id, request.request_id), name=f"load {request.model_id}"
-            )
+        load = self._shadow if request.shadow else self._load
+        self._spawn(load(request.model_id, request.request_id), request.request_id)
+
+    def end_shadow(self, request: protocol.EndShadow) -> None:
+        """End a shadow run; every control connection hears how. Raises ProtocolError."""
+        self._spawn(
+            self._end_shadow(request.model_id, request.keep, request.request_id),
+            request.request_id,
         )
 
     def cancel(self, request: protocol.CancelLoad) -> None:
@@ -87,6 +89,31 @@ class ModelRequests:
                 request_id,
             )
 
+    def _spawn(self, work: Coroutine[Any, Any, None], request_id: str | None) -> None:
+        self._pending = {task for task in self._pending if not task.done()}
+        if len(self._pending) >= MAX_PENDING_LOADS:
+            work.close()
+            raise ProtocolError("busy", "this connection waits for other models", request_id)
+        self._pending.add(self._context.tasks.spawn(work, name=f"models of {self._peer.id}"))
+
+    async def _shadow(self, model_id: str, request_id: str | None) -> None:
+        try:
+            started = await self._context.shadow.start(model_id)
+        except (ModelError, ShadowError) as error:
+            tell_failure(error, self._peer.send, request_id)
+            return
+        self._peer.send(msgspec.structs.replace(started, request_id=optional(request_id)))
+        self._context.registry.tell_control(started, but=self._peer)
+
+    async def _end_shadow(self, model_id: str, keep: bool, request_id: str | None) -> None:
+        try:
+            await self._context.shadow.end(model_id, keep)
+        except (ModelError, ShadowError) as error:
+            tell_failure(error, self._peer.send, request_id)
+            return
+        if keep:
+            await self._load(model_id, request_id)
+
     async def _load(self, model_id: str, request_id: str | None) -> None:
         try:
             report = await self._context.models.load(model_id)
@@ -104,7 +131,9 @@ async def load_unasked(context: Context, model_id: str, accept: Accept) -> None:
 
 
 def tell_failure(
-    error: ModelError, say: Callable[[ErrorEvent], None], request_id: str | None = None
+    error: ModelError | ShadowError,
+    say: Callable[[ErrorEvent], None],
+    request_id: str | None = None,
 ) -> None:
     """Say that a model does not answer, and why."""
     logger.error("Error: %s", error.message)

@@ -39,15 +39,26 @@ class Request(Struct, frozen=True, tag_field="type", kw_only=True):
 
 
 class LoadModel(Request, frozen=True, kw_only=True, tag="load_model"):
-    """Make a catalogue model the one that answers."""
+    """Make a catalogue model the one that answers, fetched first if it is not on disk.
+
+    With `shadow` it only decodes beside the current one, to be compared: `end_shadow` ends that.
+    """
 
     model_id: Annotated[str, Meta(description="its id in the catalogue")]
+    shadow: Annotated[bool, Meta(description="compare it, do not use it yet")] = False
 
 
 class CancelLoad(Request, frozen=True, kw_only=True, tag="cancel_load"):
     """Stop fetching a model's files; whoever asked for the model is told."""
 
     model_id: Annotated[str, Meta(description="its id in the catalogue")]
+
+
+class EndShadow(Request, frozen=True, kw_only=True, tag="end_shadow"):
+    """End a shadow run: the second model answers from now on, or leaves."""
+
+    model_id: Annotated[str, Meta(description="the second model's id")]
+    keep: Annotated[bool, Meta(description="true: it answers from now on")]
 
 
 class GetModels(Request, frozen=True, kw_only=True, tag="get_models"):
@@ -112,6 +123,7 @@ class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
 ControlRequest: TypeAlias = (
     LoadModel
     | CancelLoad
+    | EndShadow
     | GetModels
     | StartRecording
     | StopRecording
@@ -169,6 +181,7 @@ class _Parser:
 CONTROL_REQUESTS: tuple[type[Request], ...] = (
     LoadModel,
     CancelLoad,
+    EndShadow,
     GetModels,
     StartRecording,
     StopRecording,

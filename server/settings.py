@@ -135,6 +135,9 @@ class Settings:
         low=0.0,
         high=86_400.0,
     )
+    shadow_s: float = _set(
+        600.0, "a shadow run ends by itself after this long", low=1.0, high=86_400.0
+    )
     cache_dir: str = _set(
         "",
         "where models made on this machine, and its measured speed, are kept; "

@@ -74,6 +74,7 @@ class Voice:
         if isinstance(news, FinalText) and not news.silent:
             received_s = self._received_s(stream_index, news.end_sample)
             self._context.final_latencies.add(self._context.clock() - received_s)
+            self._context.shadow.heard(self.stream_id(stream_index), news)
 
     def on_problem(self, code: str, message: str) -> None:
         """Tell the sender that its audio could not be used as sent."""

@@ -11,10 +11,11 @@ from typing import TypeAlias
 from asr.calibration import DecodeCosts, Pace, PaceWishes, choose
 from asr.engine import Engine, EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.load_machine import LoadPhase, LoadProgress
+from asr.load_requests import Accept
 from asr.loading import Loader
 from asr.memory_rule import Fit, FitVerdict
 from asr.model_source import TellFetch
-from asr.models import Accept, ModelManager
+from asr.models import ModelManager
 from asr.reports import LoadReport
 from asr.transfer import Transfer
 from asr.types import DecodeRequest, Hypothesis, ModelFormat, ModelSpec
