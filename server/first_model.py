@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 
-from asr.calibration import Pace, warning
+from asr.calibration import warning
 from asr.reports import ModelError
 from asr.types import ModelSpec
 from server.context import Context
 from server.model_requests import load_unasked, tell_failure
 
 logger = logging.getLogger(__name__)
+
+GIVEN_UP = ("shutting_down", "superseded", "cancelled")
+"""Somebody wanted otherwise."""
+
+PASSING = ("no_network", "hub_unavailable")
+"""Another time it may work."""
 
 POOR = "{} answers, and its Thai is poor"
 
@@ -24,6 +31,7 @@ class FirstModel:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._retry_s = context.settings.fetch_retry_s
         self._notice: str | None = None
 
     async def load(self) -> str | None:
@@ -65,27 +73,40 @@ class FirstModel:
         return wanted.id
 
     async def follow(self, model_id: str) -> None:
-        """Fetch the wanted model beside all else and let it answer; say how that went."""
+        """Fetch the wanted model beside all else and let it answer; say how that went.
+
+        Where there is no network it is tried again every now and then, until somebody chooses.
+        """
         models = self._context.models
         answering = models.current
-        assert answering is not None
-        try:
-            await load_unasked(self._context, model_id, lambda pace: _too_slow(model_id, pace))
-        except ModelError as error:
-            current = models.current
-            if error.code in ("shutting_down", "superseded", "cancelled"):
-                self._say(None)
-            elif error.code == "too_slow":
-                self._say(
-                    f"{POOR.format(answering.id)}: {error.message}. It is on this machine now: "
-                    "whoever wants it all the same loads it"
-                )
-            elif current is not None and current.id == answering.id:
-                tell_failure(error, self._context.registry.tell_control)
-                self._say(f"{POOR.format(answering.id)}: {error.message}")
-        else:
-            logger.info("%s answers from now on", model_id)
+        while models.current is answering:
+            try:
+                await load_unasked(self._context, model_id, lambda pace: warning(model_id, pace))
+            except ModelError as error:
+                if not self._explain(error, answering):
+                    return
+                await asyncio.sleep(self._retry_s)
+            else:
+                logger.info("%s answers from now on", model_id)
+                break
+        self._say(None)
+
+    def _explain(self, error: ModelError, answering: ModelSpec | None) -> bool:
+        """Say why the wanted model does not answer; True if it is to be tried again."""
+        if error.code in GIVEN_UP:
             self._say(None)
+            return False
+        assert answering is not None
+        words = f"{POOR.format(answering.id)}: {error.message}"
+        if error.code == "too_slow":
+            words += ". It is on this machine now: whoever wants it all the same loads it"
+        else:
+            tell_failure(error, self._context.registry.tell_control)
+        again = error.code in PASSING and self._retry_s > 0
+        if again:
+            words += f" (tried again every {self._retry_s:.0f} s)"
+        self._say(words)
+        return again
 
     def _say(self, notice: str | None) -> None:
         notices = self._context.notices
@@ -95,10 +116,6 @@ class FirstModel:
         if notice is not None:
             logger.warning(notice)
             notices.append(notice)
-
-
-def _too_slow(model_id: str, pace: Pace) -> str | None:
-    return warning(model_id, pace)
 
 
 def _embedded(catalogue: Iterable[ModelSpec]) -> ModelSpec | None:

@@ -135,6 +135,12 @@ class Settings:
         low=0.0,
         high=86_400.0,
     )
+    fetch_retry_s: float = _set(
+        300.0,
+        "no network to fetch the wanted model at the start: tried again after this; 0 is never",
+        low=0.0,
+        high=86_400.0,
+    )
     shadow_s: float = _set(
         600.0, "a shadow run ends by itself after this long", low=1.0, high=86_400.0
     )

@@ -140,12 +140,26 @@ async def test_a_wanted_model_that_cannot_come_is_told_and_the_server_goes_on(
     tmp_path: Path,
 ) -> None:
     models = held()
-    models.fetch_error = EngineError("no_network", "the hub cannot be reached")
+    models.fetch_error = EngineError("disk_full", "no room on the disk")
     async with run_server(tmp_path, models, model="far") as server, server.control() as control:
         models.go_on.set()
-        assert (await control.until("error"))["code"] == "no_network"
-        await until_notices(control, 1, "Failed to load model far: the hub cannot be reached")
+        assert (await control.until("error"))["code"] == "disk_full"
+        await until_notices(control, 1, "Failed to load model far: no room on the disk")
         assert (await control.ask({"type": "get_status"}, "server_status"))["ready"]
+
+
+async def test_without_a_network_the_wanted_model_is_tried_again(tmp_path: Path) -> None:
+    models = ScriptedModels()
+    models.fetch_error = EngineError("no_network", "the hub cannot be reached")
+    async with (
+        run_server(tmp_path, models, model="far", fetch_retry_s=0.05) as server,
+        server.control() as control,
+    ):
+        await until_notices(control, 1, "tried again every")
+        models.fetch_error = None
+        await control.until("model_loaded", lambda event: event["model_id"] == "far")
+        assert await until_notices(control, 0) == []
+        assert models.fetches > 1
 
 
 async def test_a_wanted_model_too_slow_for_this_machine_waits_to_be_asked_for(
