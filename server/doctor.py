@@ -11,6 +11,7 @@ from typing import Final, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from asr.convert_packages import find_convert_python
 from asr.device import RealProbe
 from asr.engine import EngineError
 from asr.locate import find_model
@@ -26,6 +27,7 @@ from server import (
 from server.engines import cache_dir_of, plan_machine, usable_cpu_count
 from server.findings import Finding, Level, line_of, problem, public, summary, warning
 from server.package_check import ROOT, check_packages
+from server.resources import resource
 from server.settings import Settings
 
 LEVEL_WIDTH: Final = 9
@@ -119,9 +121,8 @@ def _models(settings: Settings, probe: RealProbe) -> list[Finding]:
     def locate_on_disk(spec: ModelSpec) -> Path | None:
         return None if spec.embedded else find_model(spec, cache_dir)
 
-    path = Path(settings.models_file)
-    path = path if path.exists() or path.is_absolute() else ROOT / path
-    catalogue, findings = doctor_models.read_catalogue(path, settings.model)
+    models_file = resource(settings.models_file)
+    catalogue, findings = doctor_models.read_catalogue(models_file, settings.model)
     findings += doctor_models.check_models(catalogue, settings.model, locate_on_disk)
     wanted = catalogue.get(settings.model)
     if wanted is not None:
@@ -130,7 +131,7 @@ def _models(settings: Settings, probe: RealProbe) -> list[Finding]:
         findings.append(
             doctor_models.check_disk(doctor_models.hub_cache(), wanted, on_disk=folder is not None)
         )
-    return findings + doctor_models.check_conversion(catalogue)
+    return findings + doctor_models.check_conversion(catalogue, find_convert_python(ROOT))
 
 
 def _fit(

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -20,14 +19,13 @@ from asr.memory_rule import Fit, estimate_mb, in_gb, judge
 from asr.types import ModelFormat, ModelSpec
 from server.engines import Machine
 from server.findings import Finding, note, ok, problem, warning
-from server.package_check import ROOT, command, install
+from server.package_check import ROOT, command
 
 SERVER = ROOT / "realtime_thai_asr_server.py"
 SPARE_MB = 500
 """Beside a model's files: for logs and what is made of it."""
 LIKELY_MODEL_MB = 3_100
 WALK_LIMIT_S = 3.0
-CONVERSION_PACKAGES = ("torch", "transformers")
 
 Locate = Callable[[ModelSpec], Path | None]
 
@@ -106,19 +104,19 @@ def weights_bytes(folder: Path) -> int:
         return 0
 
 
-def check_conversion(catalogue: Catalogue) -> list[Finding]:
-    """The packages that models of another format are converted with."""
-    if not any(spec.format is ModelFormat.TRANSFORMERS for spec in catalogue.values()):
+def check_conversion(catalogue: Catalogue, python: Path | None) -> list[Finding]:
+    """The packages that models of another format are converted with; `python` has them."""
+    foreign = [spec.id for spec in catalogue.values() if spec.format is ModelFormat.TRANSFORMERS]
+    if not foreign:
         return []
-    missing = [name for name in CONVERSION_PACKAGES if find_spec(name) is None]
-    if not missing:
-        return [ok("conversion", "torch and transformers are installed")]
+    if python is not None:
+        return [ok("conversion", f"torch and transformers are installed ({python})")]
     return [
         note(
             "conversion",
-            f"{' and '.join(missing)} not installed; only models that have to be converted need "
-            "them (pathumma-large, for instance)",
-            f"when you want one: {install(requirements='requirements_convert.txt')}",
+            "torch and transformers are not installed; only models that have to be converted "
+            f"need them ({foreign[0]}, for instance)",
+            f"when you want one: {command(SERVER, '--convert', foreign[0])}",
         )
     ]
 

@@ -8,10 +8,8 @@ from typing import Final
 
 from asr.catalogue import Catalogue, load_catalogue
 from asr.catalogue_local import with_local_model
+from server.package_check import ROOT as ROOT
 from server.settings import Settings
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The folder of the entry script."""
 
 SERVER_SCRIPT: Final = "realtime_thai_asr_server.py"
 

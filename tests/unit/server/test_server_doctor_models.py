@@ -94,10 +94,12 @@ def test_of_a_model_of_unknown_size_nothing_is_said() -> None:
 
 
 def test_packages_for_conversion_matter_only_where_a_model_needs_them() -> None:
-    assert check_conversion({"big": SPEC}) == []
+    assert check_conversion({"big": SPEC}, None) == []
     foreign = replace(SPEC, format=ModelFormat.TRANSFORMERS)
-    (found,) = check_conversion({"big": foreign})
-    assert found.level in {Level.OK, Level.NOTE}
+    (found,) = check_conversion({"big": foreign}, None)
+    assert (found.level, "--convert big" in found.advice) == (Level.NOTE, True)
+    (found,) = check_conversion({"big": foreign}, Path("python"))
+    assert found.level is Level.OK
 
 
 def test_a_folder_is_told_with_its_size_and_a_missing_one_may_be_made(tmp_path: Path) -> None:
