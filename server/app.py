@@ -40,8 +40,9 @@ from server.messages import ServerShutdown
 from server.model_requests import model_progress
 from server.model_store import ModelStore
 from server.pacing import Pacer
+from server.package_check import ROOT
 from server.registry import SessionRegistry
-from server.resources import ROOT, catalogue_of, command_line
+from server.resources import catalogue_of, command_line
 from server.settings import AUTO_PROFILE, Settings
 from server.shadow import Shadow
 from server.status import notices

@@ -15,6 +15,7 @@ from asr.convert_packages import find_convert_python
 from asr.device import RealProbe
 from asr.engine import EngineError
 from asr.locate import find_model
+from asr.prepared import prepare_model_dir
 from asr.types import ModelSpec
 from server import (
     doctor_engine,
@@ -119,7 +120,11 @@ def _models(settings: Settings, probe: RealProbe) -> list[Finding]:
     cache_dir = cache_dir_of(settings)
 
     def locate_on_disk(spec: ModelSpec) -> Path | None:
-        return None if spec.embedded else find_model(spec, cache_dir)
+        folder = None if spec.embedded else find_model(spec, cache_dir)
+        try:
+            return folder and prepare_model_dir(spec, folder, cache_dir)
+        except EngineError:  # what it lacks is told when it is looked into
+            return folder
 
     models_file = resource(settings.models_file)
     catalogue, findings = doctor_models.read_catalogue(models_file, settings.model)

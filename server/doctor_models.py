@@ -116,7 +116,7 @@ def check_conversion(catalogue: Catalogue, python: Path | None) -> list[Finding]
             "conversion",
             "torch and transformers are not installed; only models that have to be converted "
             f"need them ({foreign[0]}, for instance)",
-            f"when you want one: {command(SERVER, '--convert', foreign[0])}",
+            f"when you want one: {command(str(SERVER), '--convert', foreign[0])}",
         )
     ]
 

@@ -20,7 +20,7 @@ from asr.prepared import prepare_model_dir
 from asr.resilient_engine import ResilientEngine
 from asr.types import ModelFormat, ModelSpec
 from server.engines import Machine, cache_dir_of
-from server.resources import ROOT
+from server.package_check import ROOT
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Final
 
 from asr.catalogue import Catalogue, load_catalogue
 from asr.catalogue_local import with_local_model
-from server.package_check import ROOT as ROOT
+from server.package_check import ROOT
 from server.settings import Settings
 
 SERVER_SCRIPT: Final = "realtime_thai_asr_server.py"

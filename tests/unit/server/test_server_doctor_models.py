@@ -20,6 +20,7 @@ from server.engines import Machine
 from server.findings import Level
 from server.package_check import ROOT
 from tests.support.device_probe import FakeProbe, with_card
+from tests.support.model_folders import ct2_folder
 
 SPEC = ModelSpec("big", "Big", "", "owner/big", ModelFormat.CT2, "accurate", vram_mb=7_000)
 EMBEDDED = replace(SPEC, id="small", embedded=True)
@@ -55,8 +56,7 @@ def test_a_wanted_model_that_is_not_on_disk_comes_with_the_command_that_gets_it(
 
 
 def test_a_model_on_disk_is_looked_into(tmp_path: Path) -> None:
-    for name in ("model.bin", "config.json", "vocabulary.json", "tokenizer.json"):
-        (tmp_path / name).write_bytes(b"{}")
+    ct2_folder(tmp_path)
     (found,) = check_models({"big": SPEC}, "small", lambda _: tmp_path)
     assert found.level is Level.OK
     (tmp_path / "config.json").unlink()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server.resources import ROOT, SERVER_SCRIPT, command_line, resource
+from server.package_check import ROOT
+from server.resources import SERVER_SCRIPT, command_line, resource
 
 
 def test_a_user_s_file_comes_first_then_the_one_beside_the_script(
