@@ -25,7 +25,10 @@ _SCORE_KEYS: Final = ("metric", "value", "test_set", "source")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _REPO: Final = re.compile(r"{0}/{0}".format(r"\w+(?:[.-]\w+)*"), re.ASCII)
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}")
+_SHORT_HASH: Final = re.compile(r"[0-9a-f]{7,39}")
 _MAX_MARGIN_MS: Final = 30_000
+_MAX_ERROR_RATE: Final = 1_000.0
+"""Per cent. A recogniser that invents words has more errors than there are words."""
 _TAG: Final = "tag:yaml.org,2002:"
 
 
@@ -155,6 +158,22 @@ def _number(node: yaml.Node) -> float:
         raise _NodeError(node, f"expected a decimal number, got {text!r}") from error
 
 
+def _error_rate(node: yaml.Node) -> float:
+    value = _number(node)
+    if not 0.0 <= value <= _MAX_ERROR_RATE:
+        raise _NodeError(node, f"expected an error rate in per cent, got {value:g}")
+    return value
+
+
+def _revision(node: yaml.Node) -> str:
+    text = _text(node)
+    if _SHORT_HASH.fullmatch(text):
+        raise _NodeError(
+            node, f"{text!r} is a part of a commit's hash; give all 40 digits (or a branch)"
+        )
+    return text
+
+
 def _integer(low: int, high: int) -> Callable[[yaml.Node], int]:
     def read(node: yaml.Node) -> int:
         text = _scalar(node, "a whole number", "int")
@@ -198,7 +217,7 @@ def _scores(node: yaml.Node) -> tuple[PublishedScore, ...]:
         scores.append(
             PublishedScore(
                 metric=_text(fields["metric"]),
-                value=_number(fields["value"]),
+                value=_error_rate(fields["value"]),
                 test_set=_text(fields["test_set"]),
                 source=_text(fields["source"]),
             )
@@ -214,9 +233,10 @@ _READERS: Final[Mapping[str, Callable[[yaml.Node], Any]]] = {
     "description": _description,
     "tier": _text,
     "recommended": _flag,
-    "revision": _optional(_text),
+    "revision": _optional(_revision),
     "language": _matching(_LANGUAGE, "a language code such as th"),
     "licence": _text,
+    "terms": _description,
     "vram_mb": _optional(_integer(1, 1_000_000)),
     "size_mb": _optional(_integer(1, 1_000_000)),
     "embedded": _flag,
@@ -224,6 +244,7 @@ _READERS: Final[Mapping[str, Callable[[yaml.Node], Any]]] = {
     "context_margin_ms": _integer(0, _MAX_MARGIN_MS),
     "wide_margin_ms": _integer(0, _MAX_MARGIN_MS),
     "redo_logprob": _number,
+    "prompt_allowed": _flag,
     "scores": _scores,
 }
 """One reader for each field of ModelSpec."""

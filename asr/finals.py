@@ -17,7 +17,9 @@ def take_attempt(
 ) -> DecodeOptions | None:
     """Judge a decode of an ended utterance: the options of the next, None where it is enough."""
     request = result.request
-    verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+    verdict = gate.judge(
+        result.hypothesis, request.audio_s, request.audio_s, request.options.glossary
+    )
     attempt = Attempt(request.options, result.hypothesis, verdict)
     utterance.attempts.append((attempt, result))
     return utterance.tuning.policy.next([made for made, _ in utterance.attempts])
@@ -42,7 +44,7 @@ def conclude(utterance: Utterance) -> FinalText:
         end_reason=utterance.end_reason,
         decode_s=chosen.decode_s,
         confidence=confidence_of(chosen.hypothesis.avg_logprob) if text else 0.0,
-        model_id=chosen.request.model_id,
+        model_id=chosen.model_id,
         reason=outcome.reason or (None if text else "no_speech"),
         silent=not text and not utterance.shown,
         revises=utterance.quick_told,

@@ -30,11 +30,11 @@ _WEIGHTS: Final = {
 }
 
 
-def find_model(spec: ModelSpec, cache_dir: Path) -> Path | None:
+def find_model(spec: ModelSpec, cache_dir: Path, hub_cache_dir: Path | None = None) -> Path | None:
     """The folder of a model's files, None if its weights are not on this machine.
 
     A model with a `path` is looked for there only, any other in the Hugging Face cache (HF_HOME,
-    HF_HUB_CACHE) at its revision. The embedded model is made in `cache_dir` at its first use,
+    HF_HUB_CACHE; `hub_cache_dir` instead) at its revision. The embedded model is made in `cache_dir` at its first use,
     which takes seconds, and an EngineError is raised where that fails. Whether the files are fit
     to load is for `check_model_dir` to say.
     """
@@ -44,7 +44,9 @@ def find_model(spec: ModelSpec, cache_dir: Path) -> Path | None:
         folder = Path(spec.path)
         return folder if folder.is_dir() else None
     for name in _WEIGHTS[spec.format]:
-        found = try_to_load_from_cache(spec.repo, name, revision=spec.revision)
+        found = try_to_load_from_cache(
+            spec.repo, name, cache_dir=hub_cache_dir, revision=spec.revision
+        )
         if isinstance(found, str):
             return Path(found).parent
     return None
@@ -75,6 +77,11 @@ def _size_mb(folder: Path) -> int | None:
     except OSError as error:
         logger.warning("%s cannot be read: %s", folder, error)
         return None
+
+
+def format_of(folder: Path) -> ModelFormat | None:
+    """How the weights in a folder are stored; None where there are none. CTranslate2's go first."""
+    return next((kind for kind, names in _WEIGHTS.items() if has_any(folder, names)), None)
 
 
 def check_model_dir(path: Path) -> None:

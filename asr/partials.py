@@ -17,7 +17,9 @@ def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> Parti
     if request.revision < utterance.heard_revision:
         return None
     utterance.heard_revision = request.revision
-    verdict = gate.judge(result.hypothesis, request.audio_s, request.audio_s)
+    verdict = gate.judge(
+        result.hypothesis, request.audio_s, request.audio_s, request.options.glossary
+    )
     if verdict.kind is VerdictKind.NO_SPEECH or gate.went_astray(verdict):
         return None
     logprob = result.hypothesis.avg_logprob
@@ -38,5 +40,5 @@ def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> Parti
         stable_text=stable.stable_text,
         start_sample=utterance.start_sample,
         end_sample=utterance.audio_start_sample + len(request.audio),
-        model_id=request.model_id,
+        model_id=result.model_id,
     )

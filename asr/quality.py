@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from asr.glossary import is_babble, is_echo
 from asr.thai_text import (
     chars_per_second,
     is_bare_greeting,
@@ -44,12 +45,14 @@ LOW_LOGPROB: Final = "low_logprob"
 NO_SPEECH: Final = "no_speech"
 EMPTY: Final = "empty"
 HALLUCINATION: Final = "hallucination"
+ECHO: Final = "echo"
+"""The glossary, which the decoder reads out where it hears nothing."""
 
 _STUTTER: Final = re.compile(r"(..+?)\1\1")
 
-_BROKEN: Final = frozenset({LOOP, TOO_FAST, TRUNCATED})
+_BROKEN: Final = frozenset({LOOP, TOO_FAST, TRUNCATED, ECHO})
 """Not merely unsure: the decoder went astray."""
-_UNSPEAKABLE: Final = frozenset({LOOP, TOO_FAST})
+_UNSPEAKABLE: Final = frozenset({LOOP, TOO_FAST, ECHO})
 """No mouth said this: never shown."""
 
 
@@ -94,12 +97,17 @@ class QualityGate:
     stutter_logprob: float = -0.8
     """Below this a syllable said three times over is a loop (Whisper base to noise: -0.8, -1.0)."""
     short_speech_s: float = 1.0
-    """Speech shorter than this is weak evidence for a stock phrase."""
+    """Speech shorter than this is weak evidence for a stock phrase or a word of the glossary."""
     max_chars_per_second: float = 30.0
     """Twice the fastest reader of the evaluation clips."""
 
-    def judge(self, hypothesis: Hypothesis, audio_s: float, speech_s: float) -> Verdict:
-        """Judge a decode of `audio_s` seconds, of which the detector called `speech_s` speech."""
+    def judge(
+        self, hypothesis: Hypothesis, audio_s: float, speech_s: float, glossary: str = ""
+    ) -> Verdict:
+        """Judge a decode of `audio_s` seconds, of which the detector called `speech_s` speech.
+
+        `glossary` is the one that the decoder was given.
+        """
         silence = self._silence(hypothesis, speech_s)
         if silence is not None:
             return Verdict(VerdictKind.NO_SPEECH, (silence,))
@@ -107,6 +115,7 @@ class QualityGate:
             (LOOP, is_loop(hypothesis.text) or self._stutters(hypothesis)),
             (TOO_FAST, chars_per_second(hypothesis.text, audio_s) > self.max_chars_per_second),
             (TRUNCATED, hypothesis.truncated),
+            (ECHO, self._echoes(hypothesis, speech_s, glossary)),
             (LOW_LOGPROB, hypothesis.avg_logprob < self.doubt_logprob),
         )
         reasons = tuple(reason for reason, found in checks if found)
@@ -127,6 +136,20 @@ class QualityGate:
         improbable = hypothesis.avg_logprob < self.stutter_logprob
         return improbable and _STUTTER.search(spoken(hypothesis.text)) is not None
 
+    def _echoes(self, hypothesis: Hypothesis, speech_s: float, glossary: str) -> bool:
+        """What is said to noise where there is a glossary. A word or two of it may be an answer."""
+        if is_babble(hypothesis.text, glossary):
+            return True
+        return self._is_weak(hypothesis, speech_s) and is_echo(hypothesis.text, glossary)
+
+    def _is_weak(self, hypothesis: Hypothesis, speech_s: float) -> bool:
+        """Whether there is little to say that anybody spoke."""
+        return (
+            hypothesis.avg_logprob < self.doubt_logprob
+            or hypothesis.no_speech_prob >= self.no_speech_prob
+            or speech_s < self.short_speech_s
+        )
+
     def _silence(self, hypothesis: Hypothesis, speech_s: float) -> str | None:
         """Why a hypothesis is nobody's speech; None if it may be somebody's."""
         text, logprob = hypothesis.text, hypothesis.avg_logprob
@@ -136,8 +159,7 @@ class QualityGate:
         if logprob < self.silence_logprob - self.silence_slope * missing:
             return NO_SPEECH
         unsure = logprob < self.doubt_logprob
-        weak = unsure or missing == 0.0 or speech_s < self.short_speech_s
-        if weak and is_hallucination(text):
+        if self._is_weak(hypothesis, speech_s) and is_hallucination(text):
             return HALLUCINATION
         quiet = hypothesis.no_speech_prob > self.greeting_no_speech_prob
         return HALLUCINATION if unsure and quiet and is_bare_greeting(text) else None
@@ -170,16 +192,19 @@ class FinalPolicy:
         context_margin_ms: int | None,
         wide_margin_ms: int | None = None,
         redo_logprob: float = -0.7,
+        glossary: str = "",
     ) -> None:
         """Margins as in DecodeOptions: of a quick decode, and of one that must be right.
 
         BALANCED decodes again what is below `redo_logprob`. A model's own figures stand in
-        models.yaml.
+        models.yaml. What went astray is decoded again without the glossary, which may be why.
         """
-        cut = DecodeOptions(1, context_margin_ms, no_repeat_ngram_size=LONG_NGRAM)
+        cut = DecodeOptions(
+            1, context_margin_ms, no_repeat_ngram_size=LONG_NGRAM, glossary=glossary
+        )
         if wide_margin_ms is not None and wide_margin_ms >= WINDOW_MS:
             wide_margin_ms = None
-        self._wide = DecodeOptions(5, wide_margin_ms, no_repeat_ngram_size=LONG_NGRAM)
+        self._wide = replace(cut, beam_size=5, context_margin_ms=wide_margin_ms)
         self._repairs = (
             DecodeOptions(5, wide_margin_ms, no_repeat_ngram_size=SHORT_NGRAM),
             DecodeOptions(5, None, no_repeat_ngram_size=SHORT_NGRAM),
@@ -190,9 +215,11 @@ class FinalPolicy:
         self._first = self._wide if profile is Profile.ACCURATE else cut
 
     @classmethod
-    def of_model(cls, profile: Profile, spec: ModelSpec) -> FinalPolicy:
+    def of_model(cls, profile: Profile, spec: ModelSpec, glossary: str = "") -> FinalPolicy:
         """The policy for a model, by its figures in the catalogue."""
-        return cls(profile, spec.context_margin_ms, spec.wide_margin_ms, spec.redo_logprob)
+        return cls(
+            profile, spec.context_margin_ms, spec.wide_margin_ms, spec.redo_logprob, glossary
+        )
 
     def first(self) -> DecodeOptions:
         """Options of the first decode."""
@@ -202,11 +229,11 @@ class FinalPolicy:
         """Options of the next decode; None when the attempts are enough.
 
         Every profile decodes again what went astray (loop, impossible speed, cut off by the
-        token limit), so that it cannot repeat itself. BALANCED also decodes once, with a beam and
-        wide context, whatever a cut context leaves in doubt or takes for no speech: there
-        `no_speech_prob` is too high for short words (Whisper base: up to 0.85, and at most 0.3
-        with the full window). For what is most improbable the full window has to confirm that
-        somebody spoke.
+        token limit, or the glossary read out), so that it cannot repeat itself. BALANCED also
+        decodes once, with a beam and wide context, whatever a cut context leaves in doubt or
+        takes for no speech: there `no_speech_prob` is too high for short words (Whisper base: up
+        to 0.85, and at most 0.3 with the full window). For what is most improbable the full
+        window has to confirm that somebody spoke.
         """
         if len(attempts) >= MAX_ATTEMPTS:
             return None

@@ -32,7 +32,7 @@ class DecodeOptions:
     """How to decode one utterance. Equal options may share a batch.
 
     `context_margin_ms` is the zero audio after the speech that the encoder sees; None means
-    the model's full window.
+    the model's full window. `glossary` holds words that are likely to be said; empty for none.
     """
 
     beam_size: int = 1
@@ -40,6 +40,7 @@ class DecodeOptions:
     temperature: float = 0.0
     no_repeat_ngram_size: int = 0
     max_new_tokens: int | None = None
+    glossary: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +94,13 @@ class DecodeResult:
     queue_s: float
     decode_s: float
     batch_size: int
+    instead_of_asked: str | None = None
+    """The model that answered in place of the one asked for, where that one did not come."""
+
+    @property
+    def model_id(self) -> str:
+        """The model that answered."""
+        return self.instead_of_asked or self.request.model_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +123,10 @@ class DecodeDropped:
 DecodeOutcome: TypeAlias = DecodeResult | DecodeFailed | DecodeDropped
 
 
+LOCAL_ID = "local"
+"""Id of the model that the operator gave by its folder, whatever that is called."""
+
+
 class ModelFormat(Enum):
     """How a model's weights are stored."""
 
@@ -127,6 +139,8 @@ class ModelState(Enum):
 
     REMOTE = "remote"
     """Not on disk."""
+    FETCHING = "fetching"
+    """Its files are on their way, or made fit to load."""
     ON_DISK = "on_disk"
     LOADING = "loading"
     READY = "ready"
@@ -157,6 +171,8 @@ class ModelSpec:
     revision: str | None = None
     language: str = "th"
     licence: str = "unknown"
+    terms: str = ""
+    """Conditions beyond the licence, in words for whoever chooses the model."""
     vram_mb: int | None = None
     size_mb: int | None = None
     """Of its files, in millions of bytes, where that was published."""
@@ -168,4 +184,6 @@ class ModelSpec:
     """The same for finals that must be right; 30 s is the full window."""
     redo_logprob: float = -0.7
     """Profile `balanced` decodes again a final less probable than this (mean per token)."""
+    prompt_allowed: bool = True
+    """Whether a session's glossary is given to it."""
     scores: tuple[PublishedScore, ...] = field(default=())

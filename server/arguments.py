@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asr.types import LOCAL_ID
 from server.commands import Command, CommandKind
 from server.settings import ENV_PREFIX, SettingError, Settings, check, parse
 
@@ -27,6 +28,7 @@ All settings: docs/configuration.md
 examples:
   python realtime_thai_asr_server.py                          the page is at http://localhost:8765
   python realtime_thai_asr_server.py --model whisper-base     the model that needs no download
+  python realtime_thai_asr_server.py --model-path my-model-ct2
   python realtime_thai_asr_server.py --profile accurate       slower finals, fewer errors
   python realtime_thai_asr_server.py --control-port 9000 --audio-port 9001
   python realtime_thai_asr_server.py --download biodatlab-medium-faster
@@ -63,6 +65,8 @@ def read_invocation(arguments: Sequence[str], environment: Mapping[str, str]) ->
         if text is not None:
             changes[field.name] = _from_variable(field.name, text)
     changes |= {name: value for name, value in given.items() if value is not None}
+    if changes.get("model_path"):
+        changes.setdefault("model", LOCAL_ID)
     return Invocation(Settings().changed(changes), command)
 
 

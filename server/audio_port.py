@@ -287,4 +287,6 @@ class AudioConnection:
             self._actor.inbox.put_now(self._ends.pop(0))
 
     def _make_recogniser(self, index: int) -> StreamRecogniser:
-        return self._context.recognisers.make(self._voice.stream_id(index))
+        return self._context.recognisers.make(
+            self._voice.stream_id(index), lambda: self._session.settings.glossary
+        )

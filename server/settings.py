@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from asr.glossary import LONGEST as LONGEST_GLOSSARY
 from asr.types import Profile
 from audio.types import FrontendConfig, NoiseReduction, VadKind
 
@@ -45,6 +46,7 @@ def _set(
     choices: tuple[str, ...] = (),
     low: float | None = None,
     high: float | None = None,
+    longest: int | None = None,
 ) -> Any:
     """One row. `session` settings are live and each session has its own value."""
     meta = {
@@ -55,6 +57,7 @@ def _set(
         "choices": choices,
         "low": low,
         "high": high,
+        "longest": longest,
     }
     return dataclasses.field(default=default, metadata=meta)
 
@@ -78,6 +81,12 @@ class Settings:
     # model
     model: str = _set(
         "biodatlab-medium-faster", "model id of the catalogue to answer with", flag=True
+    )
+    model_path: str = _set(
+        "",
+        "folder of a model on this machine: it joins the catalogue as `local`, and is the one to "
+        "answer with unless `model` names another; empty for none",
+        flag=True,
     )
     models_file: str = _set("models.yaml", "the model catalogue", flag=True)
     device: str = _set("auto", "where the model runs", flag=True, choices=("auto", "cpu", "cuda"))
@@ -115,10 +124,16 @@ class Settings:
     )
     gpu_memory_fraction: float = _set(
         0.8,
-        "part of the GPU's memory that models may need together (a rule of admission; "
-        "not in force yet)",
+        "part of the memory that models may take together: the GPU's, or on a CPU the machine's "
+        "(a rule of admission)",
         low=0.1,
         high=1.0,
+    )
+    keep_model_s: float = _set(
+        120.0,
+        "a model that answers no more stays in memory for this long, to switch back at once",
+        low=0.0,
+        high=86_400.0,
     )
     cache_dir: str = _set(
         "",
@@ -201,6 +216,14 @@ class Settings:
         session=True,
         choices=tuple(n.value for n in NoiseReduction),
     )
+    # text
+    glossary: str = _set(
+        "",
+        "names and English words that are likely to come, with spaces between; for models that "
+        "take a prompt (docs/models.md)",
+        session=True,
+        longest=LONGEST_GLOSSARY,
+    )
     # partials
     first_partial_ms: int = _set(
         250, "speech before the first partial, from its detection", low=100, high=5_000
@@ -278,6 +301,9 @@ def check(name: str, value: object) -> Value:
         raise SettingError(name, f"takes {_kind_name(kind)}, not {value!r:.60}")
     if row.metadata["choices"] and value not in row.metadata["choices"]:
         raise SettingError(name, f"takes one of {', '.join(row.metadata['choices'])}")
+    longest = row.metadata["longest"]
+    if isinstance(value, str) and longest is not None and len(value) > longest:
+        raise SettingError(name, f"takes at most {longest} characters, not {len(value)}")
     low, high = row.metadata["low"], row.metadata["high"]
     if isinstance(value, int | float) and low is not None and not low <= value <= high:
         raise SettingError(name, f"takes {low} to {high}, not {value!s:.60}")

@@ -115,6 +115,8 @@ def _bounds(row: dataclasses.Field[Any]) -> str:
         return f" ({', '.join(row.metadata['choices'])})"
     if row.metadata["low"] is not None:
         return f" ({row.metadata['low']} to {row.metadata['high']})"
+    if row.metadata["longest"] is not None:
+        return f" (at most {row.metadata['longest']} characters)"
     return ""
 
 

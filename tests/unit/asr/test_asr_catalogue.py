@@ -7,8 +7,6 @@ import pytest
 from asr.catalogue import CatalogueError, load_catalogue
 from asr.types import ModelFormat, ModelSpec, PublishedScore
 
-SHIPPED = Path(__file__).parents[3] / "models.yaml"
-
 FOUR_LINES = """\
 - id: mine
   name: Mine
@@ -34,9 +32,10 @@ def test_every_key_is_read(tmp_path: Path) -> None:
   description: Good
   tier: fast
   recommended: true
-  revision: "0123456"
+  revision: 0123456789abcdef0123456789abcdef01234567
   language: en
   licence: mit
+  terms: Not for sale
   vram_mb: 900
   size_mb: 450
   embedded: false
@@ -44,6 +43,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
   context_margin_ms: 2000
   wide_margin_ms: 4000
   redo_logprob: -0.5
+  prompt_allowed: false
   scores:
     - {metric: CER, value: 10, test_set: FLEURS, source: a paper}
 """
@@ -56,15 +56,17 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         format=ModelFormat.CT2,
         tier="fast",
         recommended=True,
-        revision="0123456",
+        revision="0123456789abcdef0123456789abcdef01234567",
         language="en",
         licence="mit",
+        terms="Not for sale",
         vram_mb=900,
         size_mb=450,
         path=str(tmp_path / "models" / "mine"),
         context_margin_ms=2000,
         wide_margin_ms=4000,
         redo_logprob=-0.5,
+        prompt_allowed=False,
         scores=(PublishedScore("CER", 10.0, "FLEURS", "a paper"),),
     )
 
@@ -109,6 +111,9 @@ def test_an_absolute_path_stays(tmp_path: Path) -> None:
         (FOUR_LINES + "  size_mb: 0\n", 5, "from 1 to 1000000, got 0"),
         (FOUR_LINES + "  vram_mb: 1.5\n", 5, "expected a whole number, got float '1.5'"),
         (FOUR_LINES + "  revision: 1234567\n", 5, "in quotes if it looks like a number"),
+        (FOUR_LINES + "  revision: 704c0db1\n", 5, "is a part of a commit's hash"),
+        (FOUR_LINES + "  terms: 3\n", 5, "expected text, got int '3'"),
+        (FOUR_LINES + "  prompt_allowed: sometimes\n", 5, "expected true or false"),
         (FOUR_LINES + "  context_margin_ms: 30001\n", 5, "from 0 to 30000"),
         (FOUR_LINES + "  context_margin_ms:\n", 5, "expected a whole number, got nothing"),
         (FOUR_LINES + "  description: [a]\n", 5, "expected text, got a list"),
@@ -117,6 +122,11 @@ def test_an_absolute_path_stays(tmp_path: Path) -> None:
             FOUR_LINES + "  scores:\n    - {metric: a, value: b, test_set: c, source: d}\n",
             6,
             "expected a number, got str 'b'",
+        ),
+        (
+            FOUR_LINES + "  scores:\n    - {metric: a, value: -1, test_set: c, source: d}\n",
+            6,
+            "expected an error rate in per cent, got -1",
         ),
         (
             FOUR_LINES + "  scores:\n    - {metric: a, value: .nan, test_set: c, source: d}\n",
@@ -146,20 +156,3 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"- name: \xe9\n")
     with pytest.raises(CatalogueError, match="not UTF-8"):
         load_catalogue(path)
-
-
-def test_the_shipped_catalogue() -> None:
-    catalogue = load_catalogue(SHIPPED)
-    assert {spec.id: spec.tier for spec in catalogue.values()} == {
-        "biodatlab-medium-faster": "balanced",
-        "biodatlab-faster": "fast",
-        "pathumma-large": "accurate",
-        "whisper-base": "basic",
-    }
-    default = catalogue["biodatlab-medium-faster"]
-    assert default.repo == "Vinxscribe/biodatlab-whisper-th-medium-faster"
-    assert default.name == "Biodatlab Whisper Thai Medium (Faster)"
-    assert default.description.startswith("Thai-optimized medium model")
-    assert [spec.id for spec in catalogue.values() if spec.embedded] == ["whisper-base"]
-    assert not catalogue["whisper-base"].recommended
-    assert catalogue["pathumma-large"].format is ModelFormat.TRANSFORMERS

@@ -57,6 +57,37 @@ def test_doubt(hypothesis: Hypothesis, audio_s: float, reasons: tuple[str, ...])
     assert judge(hypothesis, audio_s) == Verdict(VerdictKind.DOUBT, reasons)
 
 
+GLOSSARY = "ทักซ์ แป้นพิมพ์ deploy server"
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "speech_s"),
+    [
+        (said("Deploy server", logprob=-0.7), 2.5),
+        (said("ทักซ์ แป้นพิมพ์", no_speech_prob=0.6), 2.5),
+        (said("แป้นพิมพ์ทักซ์"), 0.9),
+    ],
+)
+def test_the_glossary_alone_on_weak_audio_is_an_echo(
+    hypothesis: Hypothesis, speech_s: float
+) -> None:
+    verdict = QualityGate().judge(hypothesis, 3.0, speech_s, GLOSSARY)
+    assert verdict.kind is VerdictKind.DOUBT
+    assert "echo" in verdict.reasons
+    assert QualityGate().went_astray(verdict)
+    assert "echo" not in QualityGate().judge(hypothesis, 3.0, speech_s).reasons
+
+
+def test_the_glossary_over_and_over_is_an_echo_on_any_audio() -> None:
+    babble = said("ทักซ์ แป้นพิมพ์ ทักซ์ สเ deploy")
+    assert QualityGate().judge(babble, 3.0, 2.5, GLOSSARY) == Verdict(VerdictKind.DOUBT, ("echo",))
+
+
+@pytest.mark.parametrize("text", ["แป้นพิมพ์", "กดแป้นพิมพ์"])
+def test_words_of_the_glossary_in_clear_speech_are_speech(text: str) -> None:
+    assert QualityGate().judge(said(text), 3.0, 2.5, GLOSSARY) == ACCEPT
+
+
 @pytest.mark.parametrize("text", ["", "  ", "...", "\ufffd", "♪ ♪"])
 def test_nothing_to_say_is_no_speech(text: str) -> None:
     assert judge(said(text)) == Verdict(VerdictKind.NO_SPEECH, ("empty",))
@@ -240,3 +271,37 @@ def test_what_the_cut_context_took_for_no_speech_is_not_chosen() -> None:
     heard = said("ห้า", logprob=-0.9)
     outcome = POLICY.best([attempt(said("83", logprob=-0.7), SILENT), attempt(heard, DOUBT)])
     assert outcome.hypothesis is heard
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_an_echo_is_decoded_again_without_the_glossary(profile: Profile) -> None:
+    policy = FinalPolicy(profile, 1_500, 4_000, glossary=GLOSSARY)
+    first = policy.first()
+    assert first.glossary == GLOSSARY
+    echo = Attempt(first, said("deploy"), Verdict(VerdictKind.DOUBT, ("echo",)))
+    again = policy.next([echo])
+    assert again == DecodeOptions(5, 4_000, no_repeat_ngram_size=6)
+    heard = Attempt(again, said("ดีพลอย", logprob=-0.5), ACCEPT)
+    assert policy.next([echo, heard]) is None
+    assert policy.best([echo, heard]).text == "ดีพลอย"
+    silent = Attempt(again, said(""), SILENT)
+    assert policy.best([echo, silent]).text == ""
+
+
+def test_an_echo_is_never_the_text_however_probable() -> None:
+    policy = FinalPolicy(Profile.FAST, 1_500, glossary=GLOSSARY)
+    echo = Attempt(
+        policy.first(), said("deploy", logprob=-0.1), Verdict(VerdictKind.DOUBT, ("echo",))
+    )
+    unsure = Attempt(DecodeOptions(5, None), said("ดี", logprob=-0.8), DOUBT)
+    assert policy.best([echo, unsure]).text == "ดี"
+    assert policy.best([echo]).text == ""
+    assert policy.best([echo]).reason == "echo"
+
+
+def test_a_doubtful_final_is_decoded_wider_with_the_glossary() -> None:
+    policy = FinalPolicy(Profile.BALANCED, 1_500, 4_000, glossary=GLOSSARY)
+    unsure = Attempt(policy.first(), said(logprob=-0.8), DOUBT)
+    wider = policy.next([unsure])
+    assert wider is not None
+    assert (wider.beam_size, wider.glossary) == (5, GLOSSARY)

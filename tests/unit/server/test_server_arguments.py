@@ -38,6 +38,16 @@ def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path
     assert settings == Settings(model="a", device="cuda", host="h", chunk_size=512, channels=2)
 
 
+def test_a_model_in_a_folder_is_the_one_to_load_unless_another_is_named(tmp_path: Path) -> None:
+    config = config_file(tmp_path, 'model = "f"\n')
+    assert read_settings(["--model-path", "x"], {}).model == "local"
+    assert read_settings([], {"THAI_ASR_MODEL_PATH": "x"}).model == "local"
+    assert read_settings(["--model-path", "x", "--model", "a"], {}).model == "a"
+    assert read_settings(["--model-path", "x"], {"THAI_ASR_MODEL": "e"}).model == "e"
+    assert read_settings(["--model-path", "x", "--config", config], {}).model == "f"
+    assert read_settings(["--model-path", ""], {}).model == Settings().model
+
+
 def test_zero_false_and_empty_are_values_like_others(tmp_path: Path) -> None:
     config = config_file(tmp_path, 'offline = true\nlog_file = "x"\ncontrol_port = 9000\n')
     environment = {"THAI_ASR_OFFLINE": "no", "THAI_ASR_LOG_FILE": ""}

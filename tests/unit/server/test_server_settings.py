@@ -125,8 +125,11 @@ def test_changes_are_applied_together_or_not_at_all() -> None:
 
 
 def test_a_sessions_settings_are_those_of_its_front_end() -> None:
-    """What a session may change live is what `frontend` reads, but for the unit of its counts."""
-    for name in SESSION_SETTINGS:
+    """What a session may change live is what `frontend` reads, but for the unit of its counts.
+
+    The glossary is the recogniser's.
+    """
+    for name in set(SESSION_SETTINGS) - {"glossary"}:
         row = field_of(name)
         assert any(
             Settings(vad=vad).changed({name: other}).frontend() != Settings(vad=vad).frontend()
@@ -138,6 +141,14 @@ def test_a_sessions_settings_are_those_of_its_front_end() -> None:
 def others(row: dataclasses.Field[Any]) -> list[Any]:
     values = row.metadata["choices"] or (row.metadata["low"], row.metadata["high"])
     return [value for value in values if value != row.default]
+
+
+def test_a_glossary_has_a_bound_in_characters() -> None:
+    thai = "ก" * 200
+    assert Settings().changed({"glossary": thai}).glossary == thai
+    with pytest.raises(SettingError, match="glossary: takes at most 200 characters, not 201"):
+        Settings().changed({"glossary": thai + "ข"})
+    assert "glossary" in SESSION_SETTINGS
 
 
 def test_choices_are_those_of_the_types_they_become() -> None:

@@ -54,6 +54,7 @@ def test_the_cells_of_a_row(name: str, cells: str) -> None:
 def test_meanings_come_with_their_bounds() -> None:
     assert rows()["chunk_size"][-1].endswith("(64 to 16384)")
     assert rows()["profile"][-1].endswith("(auto, fast, balanced, accurate)")
+    assert rows()["glossary"][-1].endswith("(at most 200 characters)")
     assert rows()["cache_dir"][1] == "empty"
 
 

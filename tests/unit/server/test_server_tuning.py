@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ import pytest
 from asr.calibration import Pace
 from asr.effects import Submit
 from asr.engine import Engine
+from asr.loading import Loader
+from asr.memory_rule import Fit, FitVerdict
 from asr.models import ModelManager
-from asr.scripted_engine import ScriptedEngine
 from asr.types import DecodeKind, DecodeRequest, ModelFormat, ModelSpec, Profile
 from audio.types import (
     WINDOW_SAMPLES,
@@ -25,6 +26,7 @@ from audio.types import (
 from server.settings import Settings
 from server.tuning import Recognisers
 from tests.support.recogniser_rig import result
+from tests.support.running_server import ScriptedModels
 
 PACES = {
     "quick": Pace(Profile.FAST, 600, 1_000, costs=None, keeps_up=True),
@@ -41,24 +43,52 @@ class Host:
     async def detach(self, model_id: str) -> None:
         pass
 
+    def hold(self, model_id: str) -> None:
+        pass
+
+    def reroute(self, model_id: str, answers: str | None) -> None:
+        pass
+
+
+TAKES_NO_PROMPT = "slow"
+
 
 def manager() -> ModelManager:
-    return ModelManager(
-        catalogue={
-            name: ModelSpec(name, name, "", f"a/{name}", ModelFormat.CT2, "fast") for name in PACES
-        },
-        engine_factory=lambda spec: ScriptedEngine(spec.id),
+    catalogue = {
+        name: ModelSpec(
+            name,
+            name,
+            "",
+            f"a/{name}",
+            ModelFormat.CT2,
+            "fast",
+            prompt_allowed=name != TAKES_NO_PROMPT,
+        )
+        for name in PACES
+    }
+    source = ScriptedModels()
+    loader = Loader(
+        source,
         pacer=lambda spec, _: PACES[spec.id],
-        locate=lambda _: Path("unused"),
-        host=Host(),
         clock=time.monotonic,
+        used_mb=lambda: None,
+        judge=lambda *_: FitVerdict(Fit.BESIDE, 0, 0, ""),
+    )
+    return ModelManager(
+        catalogue=catalogue,
+        source=source,
+        loader=loader,
+        host=Host(),
         on_progress=lambda _: None,
+        keep_s=0.0,
     )
 
 
-def decodes(recognisers: Recognisers, windows: int) -> list[DecodeRequest]:
+def decodes(
+    recognisers: Recognisers, windows: int, glossary: Callable[[], str] = lambda: ""
+) -> list[DecodeRequest]:
     """What is asked for an utterance, every decode being ready at once."""
-    recogniser = recognisers.make("s")
+    recogniser = recognisers.make("s", glossary)
     blocks = (
         PcmBlock(index * WINDOW_SAMPLES, np.zeros(WINDOW_SAMPLES, np.float32))
         for index in range(windows)
@@ -94,4 +124,49 @@ async def test_cadence_and_profile_are_those_of_the_models_pace(
     options = asked[-1].options
     assert asked[-1].kind is DecodeKind.FINAL
     assert (options.beam_size, options.context_margin_ms) == (beam_size, margin_ms)
+    await models.close()
+
+
+async def test_every_decode_is_given_the_sessions_glossary_tidied() -> None:
+    models = manager()
+    await models.load("quick")
+    asked = decodes(Recognisers(Settings(), models), windows=94, glossary=lambda: " ทักซ์,\nserver ")
+    assert {request.kind for request in asked} == set(DecodeKind)
+    assert {request.options.glossary for request in asked} == {"ทักซ์ server"}
+    await models.close()
+
+
+async def test_a_glossary_is_asked_for_at_each_utterance() -> None:
+    models = manager()
+    await models.load("quick")
+    given = iter(["first", "second"])
+    recogniser = Recognisers(Settings(), models).make("s", lambda: next(given))
+    asked: list[str] = []
+    for start in (0, 40):
+        span = range(start, start + 40)
+        blocks = [PcmBlock(n * WINDOW_SAMPLES, np.zeros(WINDOW_SAMPLES, np.float32)) for n in span]
+        ended = SpeechEnded((start + 40) * WINDOW_SAMPLES, EndReason.SILENCE)
+        began = SpeechStarted(start * WINDOW_SAMPLES, start * WINDOW_SAMPLES)
+        effects = recogniser.feed([began, *blocks, ended], now_s=0.0)
+        finals = [e.request for e in effects if isinstance(e, Submit)]
+        asked += [r.options.glossary for r in finals if r.kind is DecodeKind.FINAL]
+    assert asked == ["first", "second"]
+    recogniser.abandon()
+    await models.close()
+
+
+async def test_a_model_that_takes_no_prompt_is_given_none_and_that_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    models = manager()
+    await models.load(TAKES_NO_PROMPT)
+    recognisers = Recognisers(Settings(), models)
+    asked = decodes(recognisers, windows=94, glossary=lambda: "secret")
+    assert {request.options.glossary for request in asked} == {""}
+    told = [record.getMessage() for record in caplog.records if "glossary" in record.getMessage()]
+    assert told == [
+        "stream s: the glossary is ignored, slow takes none (prompt_allowed in models.yaml)"
+    ]
+    decodes(recognisers, windows=94)
+    assert len([r for r in caplog.records if "glossary" in r.getMessage()]) == 1
     await models.close()
