@@ -62,35 +62,19 @@ def safe_converter(request: dict[str, Any], tell: Tell) -> Any:
         def load_model(self, model_class: Any, path: str, **options: Any) -> Any:
             if model_class is not transformers.WhisperForConditionalGeneration:
                 raise MisfitError(f"config.json is that of a {model_class.__name__}, not Whisper")
-            model, told = model_class.from_pretrained(
-                path,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                **options,
-            )
-            lacking = sorted(set(told["missing_keys"]) - TIED)
-            if lacking:  # the library would fill them with random numbers
-                raise MisfitError(f"the weights lack {len(lacking)} tensors, {lacking[0]} for one")
+            model = load_weights(model_class, path, options)
             tell(phase="quantizing")
             return model
 
         def load_tokenizer(self, _any_class: Any, path: str, **_options: Any) -> Any:
-            tokenizer = transformers.WhisperTokenizerFast.from_pretrained(
-                path, local_files_only=True
-            )
-            self.backend = tokenizer.backend_tokenizer
+            made = transformers.WhisperTokenizerFast.from_pretrained(path, local_files_only=True)
+            self.backend = made.backend_tokenizer
             complete(self.backend, request["vocab_size"])
-            return tokenizer
+            return made
 
         def _load(self) -> Any:
             spec = super()._load()
-            for convolution in (spec.encoder.conv1, spec.encoder.conv2):
-                # CTranslate2 leaves them alone when it quantises a model as it loads; rounded in
-                # the file they cost accuracy and save 1 %. What has no scale is not quantised.
-                if hasattr(convolution, "weight_scale"):
-                    del convolution.weight_scale
+            keep_convolutions(spec)
             return spec
 
         def convert(self, target: str, **options: Any) -> str:
@@ -99,6 +83,32 @@ def safe_converter(request: dict[str, Any], tell: Tell) -> Any:
             return made
 
     return SafeConverter(request["source"], low_cpu_mem_usage=True, trust_remote_code=False)
+
+
+def load_weights(model_class: Any, path: str, options: dict[str, Any]) -> Any:
+    """The model, from safetensors and all of it. Raises MisfitError."""
+    model, told = model_class.from_pretrained(
+        path,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **options,
+    )
+    lacking = sorted(set(told["missing_keys"]) - TIED)
+    if lacking:  # the library would fill them with random numbers
+        raise MisfitError(f"the weights lack {len(lacking)} tensors, {lacking[0]} for one")
+    return model
+
+
+def keep_convolutions(spec: Any) -> None:
+    """Leave the two convolutions as they are, as CTranslate2 does when it quantises as it loads.
+
+    Rounded in the file they would cost accuracy and save 1 %. What has no scale is not quantised.
+    """
+    for convolution in (spec.encoder.conv1, spec.encoder.conv2):
+        if hasattr(convolution, "weight_scale"):
+            del convolution.weight_scale
 
 
 def complete(tokenizer: Any, vocab_size: int) -> None:
