@@ -9,17 +9,22 @@ import sys
 import threading
 from typing import NoReturn
 
-from threadpoolctl import threadpool_limits
+from server.package_check import explain
 
-from asr.catalogue import CatalogueError
-from asr.engine import EngineError
-from asr.models import ModelError
-from server.app import App
-from server.arguments import read_invocation, unknown_variables
-from server.commands import run_command
-from server.listener import ListenError
-from server.logs import set_up_logging
-from server.settings import SettingError, Settings
+try:
+    from threadpoolctl import threadpool_limits
+
+    from asr.catalogue import CatalogueError
+    from asr.engine import EngineError
+    from asr.reports import ModelError
+    from server.app import App
+    from server.arguments import read_invocation, unknown_variables
+    from server.commands import run_command
+    from server.listener import ListenError
+    from server.logs import set_up_logging
+    from server.settings import SettingError, Settings
+except ImportError as error:  # an environment without the packages, or with damaged ones
+    sys.exit(explain(error))
 
 
 async def serve(settings: Settings) -> None:

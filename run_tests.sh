@@ -3,6 +3,7 @@
 #   bash run_tests.sh                                   everything but the long tests
 #   bash run_tests.sh tests/unit -k endpoint            some tests (after the linters)
 #   bash run_tests.sh soak                              the long tests
+#   bash run_tests.sh --convert                         conversions with torch, in .venv-convert
 # THAI_ASR_FORBID_SKIPS=1 makes a skipped test a failure.
 set -euo pipefail
 
@@ -34,6 +35,10 @@ install_node_packages
 if [ "${1:-}" = soak ]; then
     shift
     set -- -m soak "$@"
+elif [ "${1:-}" = --convert ]; then
+    shift
+    .venv-tests/bin/python scripts/prepare_venv.py .venv-convert requirements_convert.txt
+    set -- -m convert "$@"
 fi
 
 check() {

@@ -48,6 +48,7 @@ BEST_OF = 5
 UNLOAD_LIMIT_S = 10.0
 
 _CUDA_LIBRARIES = ("cublas", "cudnn", "cudart")
+_MEMORY_RAN_OUT = ("out of memory", "cublas_status_alloc_failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,46 +236,26 @@ def _engine_error(error: Exception, code: str) -> EngineError:
     """What a plain exception of CTranslate2 or tokenizers means, and what to do."""
     reason = str(error) or type(error).__name__
     lowered = reason.lower()
-    if isinstance(error, MemoryError) or "out of memory" in lowered:
+    if isinstance(error, MemoryError) or any(words in lowered for words in _MEMORY_RAN_OUT):
         return EngineError(
             "out_of_memory", f"not enough memory ({reason}); use a smaller model or batch_size"
         )
     if "library" in lowered and any(name in lowered for name in _CUDA_LIBRARIES):
         return EngineError(
             code,
-            f"a CUDA library is missing ({reason}); install it (pip install nvidia-cublas-cu12) "
-            "or use --device cpu",
+            f"a CUDA library is missing ({reason}); install it (pip install -r "
+            "requirements_gpu.txt) or use --device cpu",
         )
     if code == "model_load_failed":
         reason += "; if its files are damaged, remove its folder and get the model again"
     return EngineError(code, reason)
 
 
-def resolve_device(wanted: str) -> str:
-    """`cuda` or `cpu` for a setting of `auto`, `cuda` or `cpu`.
-
-    Raises EngineError `no_gpu` when `cuda` was asked for and there is none.
-    """
-    count = ctranslate2.get_cuda_device_count()
-    if wanted == "cuda" and count == 0:
-        raise EngineError("no_gpu", "no CUDA device was found; use --device cpu or auto")
-    if wanted == "auto":
-        return "cuda" if count > 0 else "cpu"
-    return wanted
+def cuda_device_count() -> int:
+    """Cards that CTranslate2 sees: none without a driver for its CUDA."""
+    return int(ctranslate2.get_cuda_device_count())
 
 
-def resolve_compute_type(wanted: str, device: str) -> str:
-    """The compute type for a device: float16 on a GPU that has it, int8 on a CPU.
-
-    Raises EngineError `bad_compute_type` for one that the device does not support.
-    """
-    supported = ctranslate2.get_supported_compute_types(device)
-    if wanted == "auto":
-        preferred = ("float16", "float32") if device == "cuda" else ("int8", "float32")
-        return next(kind for kind in preferred if kind in supported)
-    if wanted not in supported:
-        raise EngineError(
-            "bad_compute_type",
-            f"compute type {wanted} is not supported on {device}: {', '.join(sorted(supported))}",
-        )
-    return wanted
+def supported_compute_types(device: str) -> frozenset[str]:
+    """What CTranslate2 computes in on a device, efficiently."""
+    return frozenset(map(str, ctranslate2.get_supported_compute_types(device)))

@@ -55,7 +55,7 @@ def ensure_embedded_model(cache_dir: Path) -> Path:
     if _is_whole(folder):
         return folder
     parts = [_package_file(package, name) for package, name in _PARTS]
-    small = [_package_file(_SECOND_PACKAGE, name) for name in _SMALL_FILES]
+    small = [embedded_file(name) for name in _SMALL_FILES]
     making = cache_dir / f"{folder.name}.{secrets.token_hex(4)}"
     try:
         try:
@@ -113,6 +113,14 @@ def _move_into_place(making: Path, folder: Path) -> None:
         if not _is_whole(folder):  # else another process was faster, with the same content
             raise
     shutil.rmtree(folder / "broken", ignore_errors=True)
+
+
+def embedded_file(name: str) -> Path:
+    """One of the built-in model's small files, as installed: `tokenizer.json`, for instance.
+
+    Raises EngineError `embedded_model_missing`.
+    """
+    return _package_file(_SECOND_PACKAGE, name)
 
 
 def _package_file(package: str, name: str) -> Path:

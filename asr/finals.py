@@ -44,7 +44,7 @@ def conclude(utterance: Utterance) -> FinalText:
         end_reason=utterance.end_reason,
         decode_s=chosen.decode_s,
         confidence=confidence_of(chosen.hypothesis.avg_logprob) if text else 0.0,
-        model_id=chosen.request.model_id,
+        model_id=chosen.model_id,
         reason=outcome.reason or (None if text else "no_speech"),
         silent=not text and not utterance.shown,
         revises=utterance.quick_told,

@@ -11,29 +11,30 @@ from huggingface_hub import try_to_load_from_cache
 
 from asr.embedded_model import ensure_embedded_model
 from asr.engine import EngineError
+from asr.model_files import (
+    CT2_WEIGHTS,
+    PICKLED_WEIGHTS,
+    SAFE_WEIGHTS,
+    check_ct2_folder,
+    has_any,
+    unsafe_format,
+)
 from asr.types import ModelFormat, ModelSpec
 
 logger = logging.getLogger(__name__)
 
-_CT2_WEIGHTS: Final = ("model.bin",)
-_TRANSFORMERS_WEIGHTS: Final = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
 _WEIGHTS: Final = {
-    ModelFormat.CT2: _CT2_WEIGHTS,
-    ModelFormat.TRANSFORMERS: _TRANSFORMERS_WEIGHTS,
+    ModelFormat.CT2: CT2_WEIGHTS,
+    # pickled ones are found only to be refused with a reason
+    ModelFormat.TRANSFORMERS: (*SAFE_WEIGHTS, *PICKLED_WEIGHTS),
 }
-_VOCABULARIES: Final = ("vocabulary.json", "vocabulary.txt")
 
 
-def find_model(spec: ModelSpec, cache_dir: Path) -> Path | None:
+def find_model(spec: ModelSpec, cache_dir: Path, hub_cache_dir: Path | None = None) -> Path | None:
     """The folder of a model's files, None if its weights are not on this machine.
 
     A model with a `path` is looked for there only, any other in the Hugging Face cache (HF_HOME,
-    HF_HUB_CACHE) at its revision. The embedded model is made in `cache_dir` at its first use,
+    HF_HUB_CACHE; `hub_cache_dir` instead) at its revision. The embedded model is made in `cache_dir` at its first use,
     which takes seconds, and an EngineError is raised where that fails. Whether the files are fit
     to load is for `check_model_dir` to say.
     """
@@ -43,7 +44,9 @@ def find_model(spec: ModelSpec, cache_dir: Path) -> Path | None:
         folder = Path(spec.path)
         return folder if folder.is_dir() else None
     for name in _WEIGHTS[spec.format]:
-        found = try_to_load_from_cache(spec.repo, name, revision=spec.revision)
+        found = try_to_load_from_cache(
+            spec.repo, name, cache_dir=hub_cache_dir, revision=spec.revision
+        )
         if isinstance(found, str):
             return Path(found).parent
     return None
@@ -78,37 +81,21 @@ def _size_mb(folder: Path) -> int | None:
 
 def format_of(folder: Path) -> ModelFormat | None:
     """How the weights in a folder are stored; None where there are none. CTranslate2's go first."""
-    return next((kind for kind, names in _WEIGHTS.items() if _has_any(folder, names)), None)
+    return next((kind for kind, names in _WEIGHTS.items() if has_any(folder, names)), None)
 
 
 def check_model_dir(path: Path) -> None:
     """Refuse a folder that CTranslate2 cannot load, or that would be decoded wrongly.
 
-    Raises EngineError `needs_conversion` or `model_incomplete`.
+    Raises EngineError `needs_conversion`, `unsafe_format`, `model_incomplete` or `model_misfit`.
     """
-    if not _has_any(path, _CT2_WEIGHTS) and _has_any(path, _TRANSFORMERS_WEIGHTS):
-        raise EngineError(
-            "needs_conversion",
-            f"{path} holds weights of the transformers library, which have to be converted for "
-            "CTranslate2: pip install torch transformers; ct2-transformers-converter --model "
-            f"{path} --output_dir DIR --quantization float16 --copy_files tokenizer.json "
-            "preprocessor_config.json; then say `format: ct2` and `path: DIR` in models.yaml",
-        )
-    missing = [name for name in (*_CT2_WEIGHTS, "config.json") if not (path / name).is_file()]
-    if not _has_any(path, _VOCABULARIES):
-        missing.append(" or ".join(_VOCABULARIES))
-    if missing:
-        raise EngineError(
-            "model_incomplete",
-            f"{path} lacks {', '.join(missing)}; remove it and get the model again",
-        )
-    if not (path / "tokenizer.json").is_file():
-        raise EngineError(
-            "model_incomplete",
-            f"{path} lacks tokenizer.json, and with a guessed tokenizer the text would be wrong; "
-            "put the one of the model it was converted from there",
-        )
-
-
-def _has_any(folder: Path, names: tuple[str, ...]) -> bool:
-    return any((folder / name).is_file() for name in names)
+    if not has_any(path, CT2_WEIGHTS):
+        if has_any(path, SAFE_WEIGHTS):
+            raise EngineError(
+                "needs_conversion",
+                f"{path} holds weights of the transformers library, which have to be converted "
+                "for CTranslate2 once: python realtime_thai_asr_server.py --convert ID",
+            )
+        if has_any(path, PICKLED_WEIGHTS):
+            raise unsafe_format(path)
+    check_ct2_folder(path)

@@ -7,227 +7,229 @@ import logging
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-
-import numpy as np
+from typing import TypeAlias
 
 from asr.calibration import Pace
-from asr.engine import Engine, EngineError, EngineInfo
+from asr.engine import EngineError, EngineInfo
+from asr.fetches import Fetches
 from asr.load_machine import (
     Answer,
     Begin,
+    Fetch,
     LoadEffect,
     LoadMachine,
     LoadPhase,
     LoadProgress,
+    StopFetch,
     Verdict,
 )
+from asr.loaded import EngineHost, Loaded, LoadedModels, LoadMeasurement, ModelLease
+from asr.loading import Loader, TooSlowError
 from asr.locate import sizes_mb
-from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelSpec, ModelState
-from audio.types import SAMPLE_RATE_HZ
+from asr.memory_rule import Fit, FitVerdict
+from asr.model_source import ModelSource
+from asr.reports import LoadReport, ModelError, ModelListing
+from asr.types import ModelSpec, ModelState
 
 logger = logging.getLogger(__name__)
 
-
-class ModelError(Exception):
-    """A model cannot answer. `code` is stable; the message says what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-class EngineHost(Protocol):
-    """Who runs engines (the scheduler)."""
-
-    def attach(self, model_id: str, engine: Engine) -> None:
-        """Take decodes for this model from now on."""
-        ...
-
-    async def detach(self, model_id: str) -> None:
-        """Finish this model's decodes and let go of its engine."""
-        ...
+Accept: TypeAlias = Callable[[Pace], str | None]
+"""Says why a model that was measured must not answer, None if it may."""
 
 
 @dataclass(frozen=True, slots=True)
-class LoadReport:
-    """A model answers; `load_s` is how long it took to load, now or at an earlier request."""
-
-    spec: ModelSpec
-    load_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ModelListing:
-    """A catalogue entry and where it stands on this machine."""
-
-    spec: ModelSpec
-    state: ModelState
-    size_mb: int | None = None
-    """Of its files, in millions of bytes: measured where they are on disk, else as published."""
-
-
-class _Loaded:
-    """An engine in memory and how many utterances hold it."""
-
-    def __init__(self, engine: Engine, pace: Pace, load_s: float) -> None:
-        self.engine = engine
-        self.pace = pace
-        self.load_s = load_s
-        self.leases = 0
-
-
-class ModelLease:
-    """One utterance's hold on the model it began with."""
-
-    def __init__(self, model_id: str, let_go: Callable[[str], None]) -> None:
-        self.model_id = model_id
-        self._let_go: Callable[[str], None] | None = let_go
-
-    def release(self) -> None:
-        """Let go. A second call does nothing."""
-        if self._let_go is not None:
-            self._let_go(self.model_id)
-            self._let_go = None
+class _Request:
+    model_id: str
+    answer: asyncio.Future[LoadReport]
+    accept: Accept | None
 
 
 class ModelManager:
-    """Loads in a thread of its own, warms up, measures, swaps, and closes what nobody holds.
+    """Fetches beside, loads in a thread of its own, swaps, and unloads what nobody holds.
 
-    `pacer` says how a model is used here; it runs in that thread, once for each load.
-    `locate` looks for files, in any thread. `on_progress` is told of each load's phases.
-    All methods belong to the loop's thread. On any failure the old model stays.
+    `on_progress` is told of each model's phases. A model that nobody holds stays in memory for
+    `keep_s`. All methods belong to the loop's thread. On any failure the old model stays.
     """
 
     def __init__(
         self,
         *,
         catalogue: Mapping[str, ModelSpec],
-        engine_factory: Callable[[ModelSpec], Engine],
-        pacer: Callable[[ModelSpec, Engine], Pace],
-        locate: Callable[[ModelSpec], Path | None],
+        source: ModelSource,
+        loader: Loader,
         host: EngineHost,
-        clock: Callable[[], float],
         on_progress: Callable[[LoadProgress], None],
+        keep_s: float,
     ) -> None:
         self.catalogue = catalogue
-        self._factory = engine_factory
-        self._pacer = pacer
-        self._locate = locate
-        self._host = host
-        self._clock = clock
+        self._source = source
+        self._loader = loader
         self._on_progress = on_progress
         self._machine = LoadMachine()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._files = ThreadPoolExecutor(1, thread_name_prefix="model-files")
-        self._loaded: dict[str, _Loaded] = {}
-        self._current_id: str | None = None
-        self._answers: dict[int, tuple[str, asyncio.Future[LoadReport]]] = {}
+        self._models = LoadedModels(host, self._thread, keep_s)
+        self._fetches = Fetches(source, on_progress, self._on_fetched)
+        self._requests: dict[int, _Request] = {}
         self._tokens = 0
         self._load_task: asyncio.Task[None] | None = None
-        self._retiring: dict[str, asyncio.Task[None]] = {}
+        self._measured: dict[str, LoadMeasurement] = {}
+        self._closing = False
 
     @property
     def current(self) -> ModelSpec | None:
         """The model that answers, None before the first is loaded."""
-        return self.catalogue[self._current_id] if self._current_id else None
+        current_id = self._models.current_id
+        return self.catalogue[current_id] if current_id else None
 
     @property
     def current_info(self) -> EngineInfo | None:
         """What the current model runs on."""
-        return self._loaded[self._current_id].engine.info if self._current_id else None
+        current = self._models.current
+        return current.engine.info if current else None
 
     @property
     def current_pace(self) -> Pace | None:
         """How the current model is used."""
-        return self.pace_of(self._current_id) if self._current_id else None
+        current = self._models.current
+        return current.pace if current else None
+
+    @property
+    def current_measurement(self) -> LoadMeasurement | None:
+        """What the current model's load took."""
+        current = self._models.current
+        return current.measurement if current else None
 
     def pace_of(self, model_id: str) -> Pace:
-        """How a loaded model is used; it does not change while the model is loaded."""
-        return self._loaded[model_id].pace
+        """How a leased model is used; it does not change while the model is held."""
+        return self._models.pace_of(model_id)
 
     def acquire(self) -> ModelLease:
         """Hold the current model. Raises ModelError before the first is loaded."""
-        if self._current_id is None:
+        lease = self._models.acquire()
+        if lease is None:
             raise ModelError("no_model", "no model is loaded yet; try again shortly")
-        self._loaded[self._current_id].leases += 1
-        return ModelLease(self._current_id, self._let_go)
+        return lease
 
     async def listing(self) -> list[ModelListing]:
         """Every catalogue entry with its state and size."""
         # the embedded model may still have to be joined, which takes seconds
         looked_for = [spec for spec in self.catalogue.values() if not spec.embedded]
         loop = asyncio.get_running_loop()
-        sizes = await loop.run_in_executor(self._files, sizes_mb, looked_for, self._locate)
+        sizes = await loop.run_in_executor(self._files, sizes_mb, looked_for, self._source.locate)
         return [
-            ModelListing(spec, self._state_of(spec, sizes), sizes.get(spec.id) or spec.size_mb)
+            ModelListing(
+                spec,
+                self._state_of(spec, sizes),
+                sizes.get(spec.id) or spec.size_mb,
+                self._measured.get(spec.id),
+            )
             for spec in self.catalogue.values()
         ]
 
-    async def load(self, model_id: str) -> LoadReport:
-        """Make a model the one that answers. Raises ModelError; the old model then goes on."""
+    async def is_ready(self, model_id: str) -> bool:
+        """Whether a model of the catalogue can be loaded without being fetched first.
+
+        Raises ModelError where that cannot be found out.
+        """
+        spec = self.catalogue[model_id]
+        if spec.embedded or spec.id in self._models:
+            return True
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._files, self._source.is_ready, spec)
+        except EngineError as error:
+            raise _failure(spec.id, error.code, error.message) from error
+        except OSError as error:
+            raise _failure(spec.id, "cache_failed", str(error)) from error
+
+    async def load(self, model_id: str, accept: Accept | None = None) -> LoadReport:
+        """Make a model the one that answers, fetched first if it is not on disk.
+
+        `accept` may refuse it once it is measured, unless others ask for it without conditions.
+        Raises ModelError; the old model then goes on.
+        """
         if model_id not in self.catalogue:
             raise ModelError("unknown_model", f"no model {model_id!r} in the catalogue")
+        ready = not self._closing and await self.is_ready(model_id)
+        if self._closing:
+            raise _failure(model_id, "shutting_down", "the server shuts down")
         self._tokens += 1
         answer: asyncio.Future[LoadReport] = asyncio.get_running_loop().create_future()
-        self._answers[self._tokens] = (model_id, answer)
-        self._perform(self._machine.request(model_id, self._tokens))
+        self._requests[self._tokens] = _Request(model_id, answer, accept)
+        self._perform(self._machine.request(model_id, self._tokens, ready=ready))
         return await answer
 
+    def cancel(self, model_id: str) -> bool:
+        """Stop fetching a model's files; what came is kept. False if they are not on their way."""
+        effects = self._machine.cancel(model_id)
+        self._perform(effects)
+        return bool(effects)
+
     async def close(self, grace_s: float = 1.0) -> None:
-        """Give up a load under way and close every engine.
+        """Give up loads and fetches under way and close every engine.
 
         An engine that does not close in `grace_s` (its decode hangs) is left to the process's end.
         """
+        self._closing = True
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.gather(self._load_task, return_exceptions=True)
-        for model_id, answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(_failure(model_id, "shutting_down", "the server shuts down"))
-        self._answers.clear()
-        if self._retiring:
-            await asyncio.wait(self._retiring.values(), timeout=grace_s)
-        self._current_id = None
-        leaving = [self._retire(name, self._loaded.pop(name)) for name in tuple(self._loaded)]
-        try:
-            async with asyncio.timeout(grace_s):
-                await asyncio.gather(*leaving)
-        except (TimeoutError, EngineError) as error:
-            logger.error("a model was not unloaded: %s", str(error) or "it is still busy")
+        for request in self._requests.values():
+            if not request.answer.done():
+                request.answer.set_exception(
+                    _failure(request.model_id, "shutting_down", "the server shuts down")
+                )
+        self._requests.clear()
+        await self._fetches.close(grace_s)
+        await self._models.close(grace_s)
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._files.shutdown(wait=False, cancel_futures=True)
 
-    # -- loading ------------------------------------------------------------------------------
+    # -- requests -----------------------------------------------------------------------------
 
     def _perform(self, effects: list[LoadEffect]) -> None:
         for effect in effects:
             match effect:
+                case Fetch():
+                    self._fetches.start(self.catalogue[effect.model_id])
+                case StopFetch():
+                    self._fetches.stop(effect.model_id)
                 case Begin():
                     name = f"load {effect.model_id}"
                     self._load_task = asyncio.create_task(self._run(effect.model_id), name=name)
                 case Answer():
                     for token in effect.tokens:
-                        self._answer(token, effect)
+                        self._answer(self._requests.pop(token), effect)
 
-    def _answer(self, token: int, effect: Answer) -> None:
-        model_id, answer = self._answers.pop(token)
+    def _answer(self, request: _Request, effect: Answer) -> None:
+        model_id, answer = request.model_id, request.answer
         if answer.done():  # whoever asked has gone
             return
-        if effect.verdict is Verdict.CURRENT:
-            report = LoadReport(self.catalogue[model_id], self._loaded[model_id].load_s)
-            answer.set_result(report)
-        elif effect.error is not None:
-            answer.set_exception(effect.error)
+        match effect.verdict:
+            case Verdict.CURRENT:
+                answer.set_result(LoadReport(self.catalogue[model_id], self._measured[model_id]))
+            case Verdict.FAILED:
+                assert effect.error is not None
+                answer.set_exception(effect.error)
+            case Verdict.CANCELLED:
+                answer.set_exception(ModelError("cancelled", f"{model_id} was cancelled"))
+            case Verdict.SUPERSEDED:
+                why = f"{model_id} was not loaded: another model was asked for"
+                answer.set_exception(ModelError("superseded", why))
+
+    def _on_fetched(self, model_id: str, error: EngineError | None) -> None:
+        if self._closing:
+            return
+        if error is None:
+            self._perform(self._machine.fetched(model_id))
         else:
-            answer.set_exception(
-                ModelError("superseded", f"{model_id} was not loaded: another model was asked for")
-            )
+            failure = _failure(model_id, error.code, error.message)
+            self._perform(self._machine.fetch_failed(model_id, failure))
+
+    # -- loading ------------------------------------------------------------------------------
 
     async def _run(self, model_id: str) -> None:
-        self._on_progress(LoadProgress(model_id, LoadPhase.LOADING))
         try:
             await self._bring_up(model_id)
         except EngineError as error:
@@ -244,88 +246,88 @@ class ModelManager:
         self._perform(self._machine.failed(error))
 
     async def _bring_up(self, model_id: str) -> None:
-        if model_id in self._retiring:
-            await self._retiring[model_id]
-        if model_id not in self._loaded:
-            self._loaded[model_id] = await self._load(self.catalogue[model_id])
-        before, self._current_id = self._current_id, model_id
-        if before is not None:
-            self._retire_if_unused(before)
+        self._on_progress(LoadProgress(model_id, LoadPhase.LOADING))
+        await self._models.left(model_id)
+        if model_id not in self._models:
+            await self._load(self.catalogue[model_id])
+        self._models.make_current(model_id)
 
-    async def _load(self, spec: ModelSpec) -> _Loaded:
-        loop = asyncio.get_running_loop()
-        begun_s = self._clock()
-        engine = await loop.run_in_executor(self._thread, self._factory, spec)
+    async def _load(self, spec: ModelSpec) -> None:
+        verdict = await self._fit(spec)
+        if verdict.fit is not Fit.BESIDE:
+            await self._models.unload_idle()
+            verdict = await self._fit(spec)
+        logger.info("model %s: %s", spec.id, verdict.message)
+        if verdict.fit is Fit.NOT_AT_ALL and not spec.embedded:  # one model must answer
+            raise EngineError("out_of_memory", verdict.message)
+        if verdict.fit is Fit.INSTEAD and self._models.current_id is not None:
+            await self._replace(spec)
+        else:
+            self._models.add(spec.id, await self._open(spec))
+
+    async def _replace(self, spec: ModelSpec) -> None:
+        """Both do not fit: the old one ends its utterances and leaves, those since then wait."""
+        before = self.current
+        assert before is not None
+        self._models.expect(spec.id)
         try:
-            self._machine.warming()
-            self._on_progress(LoadProgress(spec.id, LoadPhase.MEASURING))
-            await loop.run_in_executor(self._thread, warm_up, engine)
-            pace = await loop.run_in_executor(self._thread, self._pacer, spec, engine)
+            await self._models.unload_current()
+            self._models.add(spec.id, await self._open(spec))
+        except Exception:
+            if before.id not in self._models:
+                logger.warning("model %s did not come: back to %s", spec.id, before.id)
+                try:
+                    self._models.add(before.id, await self._open(before))
+                    self._models.make_current(before.id)
+                except EngineError as error:
+                    logger.critical("model %s did not come back: %s", before.id, error)
+            self._models.give_up_expected()
+            raise
+
+    async def _open(self, spec: ModelSpec) -> Loaded:
+        """Load, warm up and measure; refused where nobody wants it that slow."""
+        loop = asyncio.get_running_loop()
+
+        def tell_warming() -> None:
+            loop.call_soon_threadsafe(self._on_warming, spec.id)
+
+        opening = self._thread.submit(self._loader.load, spec, tell_warming)
+        try:
+            loaded = await asyncio.wrap_future(opening)
         except asyncio.CancelledError:  # at the end: nobody waits for what the thread still does
-            self._thread.submit(engine.close)
+            opening.add_done_callback(Loader.discard)
             raise
-        except BaseException:
-            await loop.run_in_executor(self._thread, engine.close)
-            raise
-        self._host.attach(spec.id, engine)
-        return _Loaded(engine, pace, self._clock() - begun_s)
+        refusal = self._refusal(spec.id, loaded.pace)
+        if refusal is not None:
+            await loop.run_in_executor(self._thread, loaded.engine.close)
+            raise TooSlowError(refusal)
+        self._measured[spec.id] = loaded.measurement
+        return loaded
+
+    def _on_warming(self, model_id: str) -> None:
+        self._machine.warming()
+        self._on_progress(LoadProgress(model_id, LoadPhase.MEASURING))
+
+    def _refusal(self, model_id: str, pace: Pace) -> str | None:
+        asked = [self._requests[token] for token in self._machine.askers(model_id)]
+        reasons = [request.accept(pace) if request.accept else None for request in asked]
+        return reasons[0] if reasons and all(reasons) else None
+
+    async def _fit(self, spec: ModelSpec) -> FitVerdict:
+        loop, loaded_mb = asyncio.get_running_loop(), self._models.memory_mb
+        return await loop.run_in_executor(self._thread, self._loader.fit, spec, loaded_mb)
 
     def _state_of(self, spec: ModelSpec, on_disk: Container[str]) -> ModelState:
-        if spec.id in self._loaded:
+        if spec.id in self._models:
             return ModelState.READY
         if spec.id == self._machine.loading:
             return ModelState.LOADING
+        if spec.id in self._machine.fetching:
+            return ModelState.FETCHING
         if spec.embedded or spec.id in on_disk:
             return ModelState.ON_DISK
         return ModelState.REMOTE
 
-    # -- letting go ---------------------------------------------------------------------------
-
-    def _let_go(self, model_id: str) -> None:
-        loaded = self._loaded.get(model_id)
-        if loaded is not None:
-            loaded.leases -= 1
-            self._retire_if_unused(model_id)
-
-    def _retire_if_unused(self, model_id: str) -> None:
-        if model_id == self._current_id or self._loaded[model_id].leases > 0:
-            return
-        task = asyncio.create_task(
-            self._retire(model_id, self._loaded.pop(model_id)), name=f"retire {model_id}"
-        )
-        self._retiring[model_id] = task
-        task.add_done_callback(lambda _: self._retired(model_id, task))
-
-    def _retired(self, model_id: str, task: asyncio.Task[None]) -> None:
-        self._retiring.pop(model_id, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("model %s was not unloaded: %s", model_id, error)
-
-    async def _retire(self, model_id: str, loaded: _Loaded) -> None:
-        await self._host.detach(model_id)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, loaded.engine.close)
-        logger.info("model %s: unloaded", model_id)
-
 
 def _failure(model_id: str, code: str, reason: str) -> ModelError:
     return ModelError(code, f"Failed to load model {model_id}: {reason}")
-
-
-def warm_up(engine: Engine) -> None:
-    """One decode of a second of faint noise, so that the first utterance is not the slowest."""
-    noise = np.random.default_rng(0).normal(0.0, 1e-3, SAMPLE_RATE_HZ).astype(np.float32)
-    request = DecodeRequest(
-        request_id=0,
-        stream_id="warm-up",
-        epoch=0,
-        utterance_id=0,
-        revision=0,
-        kind=DecodeKind.FINAL,
-        audio=noise,
-        options=DecodeOptions(max_new_tokens=8),
-        model_id=engine.info.model_id,
-        created_s=0.0,
-        deadline_s=0.0,
-    )
-    engine.decode([engine.prepare(request)])

@@ -40,5 +40,5 @@ def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> Parti
         stable_text=stable.stable_text,
         start_sample=utterance.start_sample,
         end_sample=utterance.audio_start_sample + len(request.audio),
-        model_id=request.model_id,
+        model_id=result.model_id,
     )

@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
 from typing import Any, TypeAlias
 
-from asr.batching import OVERLOADED, RETIRED, STARVED_PARTIAL_S, BatchQueue
+from asr.batching import OVERLOADED, RETIRED, STARVED_PARTIAL_S
 from asr.decode_call import Decoded, decode_batch
 from asr.engine import Engine, EngineError, Prepared
+from asr.held import HeldRequests
+from asr.lane import Lane
 from asr.outcomes import Deliver, OpenRequests, deliver_all
 from asr.types import (
     DecodeDropped,
@@ -35,40 +36,6 @@ logger = logging.getLogger(__name__)
 Clock: TypeAlias = Callable[[], float]
 
 
-@dataclass(slots=True, eq=False)
-class _Lane:
-    """One model's queue, threads and requests on the way to the queue."""
-
-    engine: Engine
-    queue: BatchQueue
-    threads: ThreadPoolExecutor
-    free_workers: int
-    overdue_workers: int = 0
-    """Whose call exceeded the timeout and has not returned."""
-    preparing: set[DecodeRequest] = field(default_factory=set)
-    detaching: bool = False
-    alarm: asyncio.TimerHandle | None = None
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def stuck(self) -> bool:
-        """Every worker's call is overdue: nothing will be decoded until one returns."""
-        return self.overdue_workers == self.engine.info.workers
-
-    @property
-    def on_last_worker(self) -> bool:
-        """One of several workers is free."""
-        return self.free_workers == 1 < self.engine.info.workers - self.overdue_workers
-
-    def note_idle(self) -> None:
-        """Set or clear `idle`."""
-        busy = self.preparing or self.free_workers < self.engine.info.workers
-        if busy or not self.queue.waiting.empty:
-            self.idle.clear()
-        else:
-            self.idle.set()
-
-
 class Scheduler:
     """Decodes requests in batches. All methods are called on the loop.
 
@@ -80,7 +47,8 @@ class Scheduler:
         self._dsp = dsp
         self._clock = clock
         self._decode_timeout_s = decode_timeout_s
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._held = HeldRequests()
         self._open = OpenRequests()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -91,18 +59,12 @@ class Scheduler:
         self._load = WorkerLoad()
 
     def attach(self, model_id: str, engine: Engine) -> None:
-        """Take requests for a model from now on. Its engine stays the caller's to close."""
+        """Take requests for a model from now on, those held first. The caller closes the engine."""
         if model_id in self._lanes:
             raise ValueError(f"{model_id} is attached already")
-        info = engine.info
-        lane = _Lane(
-            engine,
-            BatchQueue(info.max_batch),
-            ThreadPoolExecutor(info.workers, thread_name_prefix=f"decode-{model_id}"),
-            info.workers,
-        )
-        lane.note_idle()
-        self._lanes[model_id] = lane
+        lane = self._lanes[model_id] = Lane.of(model_id, engine)
+        for request in self._held.release(model_id):
+            self._enqueue(lane, request)
 
     async def detach(self, model_id: str) -> None:
         """Refuse new requests for a model, finish those there are, let go of its engine.
@@ -122,20 +84,33 @@ class Scheduler:
         if self._lanes.pop(model_id, None) is not None:
             lane.threads.shutdown(wait=False)
 
+    def hold(self, model_id: str) -> None:
+        """Keep requests for a model until it is attached, or `reroute` says otherwise."""
+        self._held.hold(model_id)
+
+    def reroute(self, model_id: str, answers: str | None) -> None:
+        """Have another model decode what is held for this one; None: it fails."""
+        lane = self._lanes.get(answers) if answers is not None else None
+        for request in self._held.release(model_id):
+            if lane is None or lane.detaching:
+                self._refuse(request, "model_not_loaded", f"{model_id} could not be loaded")
+            else:
+                self._enqueue(lane, request)
+
     def submit(self, request: DecodeRequest, deliver: Deliver) -> None:
         """Have a request decoded; `deliver` gets its one outcome, later."""
         self._open.add(request, deliver)
         lane = self._lanes.get(request.model_id)
         if self._closing:
             self._refuse(request, "shutting_down", "the server is shutting down")
+        elif self._held.holds(request.model_id):
+            self._settle_soon(self._held.add(request))
         elif lane is None or lane.detaching:
             self._refuse(request, "model_not_loaded", f"{request.model_id} is not loaded")
         elif lane.stuck:
             self._refuse(request, "decode_timeout", "every decode worker hangs")
         else:
-            lane.preparing.add(request)
-            lane.note_idle()
-            self._spawn(self._prepare(lane, request), f"prepare {request.request_id}")
+            self._enqueue(lane, request)
 
     def retire(
         self, stream_id: str, epoch: int, utterance_id: int, kind: DecodeKind | None
@@ -145,6 +120,7 @@ class Scheduler:
         What runs already runs on, and its result is delivered.
         """
         whom = (stream_id, epoch, utterance_id)
+        self._settle_soon(self._held.retire(whom, kind))
         for lane in self._lanes.values():
             dropped = lane.queue.retire(stream_id, epoch, utterance_id, kind)
             dropped += [
@@ -180,6 +156,7 @@ class Scheduler:
         A call that outlasts it is abandoned in its thread, and said so in the log.
         """
         self._closing = True
+        self._held.clear()
         for lane in self._lanes.values():
             lane.queue.clear()
             if lane.alarm is not None:
@@ -199,7 +176,12 @@ class Scheduler:
 
     # -- on the way to the queue ----------------------------------------------------------------
 
-    async def _prepare(self, lane: _Lane, request: DecodeRequest) -> None:
+    def _enqueue(self, lane: Lane, request: DecodeRequest) -> None:
+        lane.preparing.add(request)
+        lane.note_idle()
+        self._spawn(self._prepare(lane, request), f"prepare {request.request_id}")
+
+    async def _prepare(self, lane: Lane, request: DecodeRequest) -> None:
         outcomes: list[DecodeOutcome] = []
         loop = asyncio.get_running_loop()
         try:
@@ -218,7 +200,7 @@ class Scheduler:
 
     # -- decoding -------------------------------------------------------------------------------
 
-    def _pump(self, lane: _Lane) -> None:
+    def _pump(self, lane: Lane) -> None:
         """Give every free worker the best batch there is."""
         while lane.free_workers > 0 and not self._closing:
             taken = lane.queue.take(self._clock(), last_worker=lane.on_last_worker)
@@ -234,18 +216,18 @@ class Scheduler:
             self._spawn(self._run(lane, taken.batch, call), f"batch {self._batches}")
         lane.note_idle()
 
-    def _look_again(self, lane: _Lane) -> None:
+    def _look_again(self, lane: Lane) -> None:
         """A partial gets the last worker once it starves: no request and no result may tell us."""
         if lane.alarm is None and not self._closing and lane.queue.waiting.partials:
             loop = asyncio.get_running_loop()
             lane.alarm = loop.call_later(STARVED_PARTIAL_S, self._on_alarm, lane)
 
-    def _on_alarm(self, lane: _Lane) -> None:
+    def _on_alarm(self, lane: Lane) -> None:
         lane.alarm = None
         self._pump(lane)
 
     async def _run(
-        self, lane: _Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
+        self, lane: Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
     ) -> None:
         outcomes: list[DecodeOutcome] = []
         began_s = self._clock()
@@ -254,7 +236,7 @@ class Scheduler:
             await asyncio.wait({call}, timeout=self._decode_timeout_s)
             lane.queue.done(batch)
             if call.done():
-                outcomes = self._outcomes(batch, call.result())
+                outcomes = self._outcomes(lane, batch, call.result())
             else:
                 await self._wait_out(lane, batch, call)
         finally:
@@ -264,7 +246,7 @@ class Scheduler:
         self._settle(outcomes)
 
     async def _wait_out(
-        self, lane: _Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
+        self, lane: Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
     ) -> None:
         """The call is overdue: its items fail now, its worker is busy until it returns."""
         message = f"no result after {self._decode_timeout_s:.0f} s"
@@ -282,7 +264,10 @@ class Scheduler:
         finally:
             lane.overdue_workers -= 1
 
-    def _outcomes(self, batch: Sequence[Prepared], decoded: Decoded) -> list[DecodeOutcome]:
+    def _outcomes(
+        self, lane: Lane, batch: Sequence[Prepared], decoded: Decoded
+    ) -> list[DecodeOutcome]:
+        answered = lane.engine.info.model_id
         self._items += len(batch)
         self._busy_s += decoded.decode_s
         self._last_decode_s = decoded.decode_s
@@ -293,8 +278,9 @@ class Scheduler:
                 outcomes.append(DecodeFailed(request, answer.code, answer.message))
             else:
                 queue_s = max(0.0, decoded.began_s - request.created_s)
+                instead = answered if answered != request.model_id else None
                 outcomes.append(
-                    DecodeResult(request, answer, queue_s, decoded.decode_s, len(batch))
+                    DecodeResult(request, answer, queue_s, decoded.decode_s, len(batch), instead)
                 )
         return outcomes
 

@@ -94,6 +94,13 @@ class DecodeResult:
     queue_s: float
     decode_s: float
     batch_size: int
+    instead_of_asked: str | None = None
+    """The model that answered in place of the one asked for, where that one did not come."""
+
+    @property
+    def model_id(self) -> str:
+        """The model that answered."""
+        return self.instead_of_asked or self.request.model_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +139,8 @@ class ModelState(Enum):
 
     REMOTE = "remote"
     """Not on disk."""
+    FETCHING = "fetching"
+    """Its files are on their way, or made fit to load."""
     ON_DISK = "on_disk"
     LOADING = "loading"
     READY = "ready"

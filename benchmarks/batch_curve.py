@@ -24,8 +24,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from asr.catalogue import load_catalogue
+from asr.device import RealProbe
 from asr.engine import Engine, EngineError
-from asr.models import warm_up
+from asr.loading import warm_up
 from asr.types import ModelSpec
 from benchmarks import plots
 from benchmarks.curve_measure import (
@@ -47,7 +48,8 @@ from benchmarks.curve_points import (
 from benchmarks.curve_report import advice, table
 from benchmarks.dataset import evaluation_folder, load_clips
 from benchmarks.scoring import NORMALISER
-from server.engines import EngineFactory, Machine, plan_machine, usable_cpu_count
+from server.engines import Machine, plan_machine, usable_cpu_count
+from server.model_store import ModelStore
 from server.settings import Settings
 
 FULL = "full"
@@ -114,7 +116,7 @@ def sweep(arguments: argparse.Namespace, spec: ModelSpec, machine: Machine) -> l
 
     def load(workers: int, threads: int) -> Engine:
         shape = replace(machine, workers=workers, threads_per_worker=threads)
-        engine = EngineFactory(Settings(), shape)(spec)
+        engine = ModelStore(Settings(), shape, RealProbe()).open(spec)
         warm_up(engine)
         return engine
 

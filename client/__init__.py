@@ -19,7 +19,6 @@ from server.messages import (
     ErrorEvent,
     Event,
     FinalTranscription,
-    ModelLoaded,
     Notice,
     RealtimeTranscription,
     RecordingStateEvent,
@@ -28,6 +27,7 @@ from server.messages import (
     SpeechEndedEvent,
     SpeechStartedEvent,
 )
+from server.model_messages import ModelLoaded
 
 __all__ = [
     "AddressError",

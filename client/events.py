@@ -7,6 +7,7 @@ from collections import deque
 
 import msgspec
 
+from server import messages, model_messages
 from server.messages import Event, RealtimeTranscription
 
 
@@ -18,6 +19,7 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _DECODERS = {
     str(event.__struct_config__.tag): msgspec.json.Decoder(event)
     for event in Event.__subclasses__()
+    if event.__module__ in (messages.__name__, model_messages.__name__)
 }
 
 

@@ -22,7 +22,6 @@ from server.messages import (
     ErrorEvent,
     Event,
     FinalTranscription,
-    ModelLoaded,
     Notice,
     Pong,
     RealtimeTranscription,
@@ -32,6 +31,7 @@ from server.messages import (
     SpeechEndedEvent,
     SpeechStartedEvent,
 )
+from server.model_messages import ModelLoaded
 
 ANSWER_LIMIT_S = 30.0
 ACK_LIMIT_S = 120.0

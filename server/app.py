@@ -9,38 +9,39 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from asr.calibration import in_words
-from asr.catalogue import Catalogue, load_catalogue
-from asr.models import ModelError, ModelManager
+from asr.catalogue import Catalogue
+from asr.device import DeviceProbe, RealProbe
+from asr.load_machine import LoadProgress
+from asr.loading import Loader
+from asr.model_source import ModelSource
+from asr.models import ModelManager
 from asr.scheduler import Scheduler
-from asr.types import ModelSpec
 from audio.denoise import SpectralGateDenoiser
 from audio.types import NoiseReduction
 from audio.vad import SileroModel
+from server.admission import Admission
 from server.browser import open_page, page_url
 from server.context import Context, Ports
-from server.control import model_progress
-from server.engines import (
-    CPU_MESSAGE,
-    EngineFactory,
-    Machine,
-    Models,
-    plan_machine,
-    usable_cpu_count,
-)
+from server.download_view import view_on
+from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
+from server.fetch_console import FetchConsole
+from server.first_model import FirstModel
 from server.http import Page
 from server.listener import Listener
 from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
+from server.model_requests import model_progress
+from server.model_store import ModelStore
 from server.pacing import Pacer
 from server.registry import SessionRegistry
+from server.resources import ROOT, catalogue_of, command_line
 from server.settings import AUTO_PROFILE, Settings
 from server.status import notices
 from server.tasks import TaskSet
@@ -48,7 +49,6 @@ from server.tuning import Recognisers
 
 logger = logging.getLogger(__name__)
 
-ROOT = Path(__file__).resolve().parent.parent
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
@@ -69,12 +69,14 @@ class App:
     def __init__(
         self,
         settings: Settings,
-        make_models: Callable[[Settings, Machine], Models] = EngineFactory,
+        make_source: Callable[[Settings, Machine, DeviceProbe], ModelSource] = ModelStore,
         open_url: Callable[[str], bool] = webbrowser.open,
+        probe: DeviceProbe | None = None,
     ) -> None:
         self._settings = settings
-        self._make_models = make_models
+        self._make_source = make_source
         self._open_url = open_url
+        self._probe = probe or RealProbe()
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
         self.ready = asyncio.Event()
@@ -90,10 +92,15 @@ class App:
             context = await self._make_context(stack)
             listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
             listener.check()
-            if not await self._unless_stopped(self._load_first_model(context)):
+            first = FirstModel(context)
+            loading = asyncio.create_task(first.load(), name="first model")
+            if not await self._unless_stopped(loading):
                 return
             await listener.open()
             self._greet(context)
+            to_come = loading.result()
+            if to_come is not None:
+                context.tasks.spawn(first.follow(to_come), name=f"fetch {to_come}")
             if self._settings.open:
                 open_page(page_url(self._settings.host, self.ports.control), self._open_url)
             self.ready.set()
@@ -123,25 +130,24 @@ class App:
             except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do something slow; False if the server was stopped before it was done."""
-        working = asyncio.create_task(work, name="first model")
+    async def _unless_stopped(self, work: asyncio.Task[Any]) -> bool:
+        """Wait for something slow; False, and it is ended, if the server is stopped before."""
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
-        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if working.done():
-            working.result()
+        if work.done():
+            work.result()
             return True
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
         return False
 
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
         settings = self._settings
-        catalogue = load_catalogue(_resource(settings.models_file))
+        catalogue = catalogue_of(settings)
         cpu_count = usable_cpu_count()
-        machine = plan_machine(settings, cpu_count)
+        machine = plan_machine(settings, cpu_count, self._probe)
         dsp = ThreadPoolExecutor(min(MAX_DSP_THREADS, cpu_count), thread_name_prefix="dsp")
         stack.callback(dsp.shutdown, wait=False, cancel_futures=True)
         # features have threads of their own: the front end of one must not delay all decodes
@@ -149,7 +155,9 @@ class App:
         stack.callback(features.shutdown, wait=False, cancel_futures=True)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
-        models = self._make_manager(catalogue, machine, scheduler, registry)
+        console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
+        stack.callback(console.close)
+        models = self._make_manager(catalogue, machine, scheduler, registry, console)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
@@ -158,7 +166,7 @@ class App:
         loop = asyncio.get_running_loop()
         if settings.noise_reduction != NoiseReduction.OFF.value:
             await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
-        context = Context(
+        return Context(
             settings=settings,
             registry=registry,
             models=models,
@@ -172,11 +180,8 @@ class App:
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
+            notices=_notices_of(machine),
         )
-        if machine.device == "cpu":
-            logger.info(CPU_MESSAGE)
-            context.notices.append(CPU_MESSAGE)
-        return context
 
     def _make_manager(
         self,
@@ -184,44 +189,32 @@ class App:
         machine: Machine,
         scheduler: Scheduler,
         registry: SessionRegistry,
+        console: FetchConsole,
     ) -> ModelManager:
-        source = self._make_models(self._settings, machine)
-        return ModelManager(
-            catalogue=catalogue,
-            engine_factory=source,
+        source = self._make_source(self._settings, machine, self._probe)
+        admission = Admission(
+            machine, self._probe, source.locate, self._settings.gpu_memory_fraction
+        )
+        loader = Loader(
+            source,
             pacer=Pacer(self._settings, machine, source.locate),
-            locate=source.locate,
-            host=scheduler,
             clock=time.monotonic,
-            on_progress=lambda progress: registry.tell_control(model_progress(progress)),
+            used_mb=admission.used_mb,
+            judge=admission.judge,
         )
 
-    async def _load_first_model(self, context: Context) -> None:
-        """Load the wanted model, or else the embedded one; say which one answers and why."""
-        models = context.models
-        wanted = models.catalogue.get(self._settings.model)
-        if wanted is None:
-            known = ", ".join(models.catalogue)
-            raise ModelError(
-                "unknown_model", f"no model {self._settings.model!r} in the catalogue: {known}"
-            )
-        fallback = _embedded(models.catalogue)
-        try:
-            await models.load(wanted.id)
-            return
-        except ModelError as error:
-            if fallback is None or fallback.id == wanted.id:
-                raise
-            if error.code != "model_not_on_disk":
-                logger.error("Error: %s", error.message)
-                context.notices.append(f"Error: {error.message}")
-                why = f"{wanted.id} could not be loaded"
-            else:
-                why = f"{wanted.id} is not on this machine yet (README: A better model)"
-        await models.load(fallback.id)
-        notice = f"{fallback.id} answers, and its Thai is poor: {why}"
-        logger.warning(notice)
-        context.notices.append(notice)
+        def tell(progress: LoadProgress) -> None:
+            console.show(progress)
+            registry.tell_control(model_progress(progress))
+
+        return ModelManager(
+            catalogue=catalogue,
+            source=source,
+            loader=loader,
+            host=scheduler,
+            on_progress=tell,
+            keep_s=self._settings.keep_model_s,
+        )
 
     def _greet(self, context: Context) -> None:
         info, current = context.models.current_info, context.models.current
@@ -234,7 +227,7 @@ class App:
             chosen = "as measured" if pace.by_measurement else "by default"
             chosen += " (--remeasure measures again)"
         host = "localhost" if self._settings.host == "localhost" else self._settings.host
-        client = _command("realtime_thai_asr_client.py")
+        client = command_line("realtime_thai_asr_client.py")
         if (context.ports.control, context.ports.audio) != CLIENT_PORTS:
             client += f" --control-url ws://{host}:{context.ports.control}"  # it tells the other
         lines = (
@@ -253,6 +246,16 @@ class App:
         )
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+def _notices_of(machine: Machine) -> list[str]:
+    """What a person should know of where models run."""
+    notices = [CPU_MESSAGE] if machine.device == "cpu" else []
+    if machine.notice:
+        notices.append(machine.notice)
+    for notice in notices:
+        logger.info(notice)
+    return notices
 
 
 async def drain(context: Context, listener: Listener) -> None:
@@ -276,21 +279,3 @@ async def drain(context: Context, listener: Listener) -> None:
     except TimeoutError:
         logger.warning("drain: some clients did not read their last messages")
     await listener.close(GOING_AWAY, "the server is shutting down")
-
-
-def _embedded(catalogue: Catalogue) -> ModelSpec | None:
-    return next((spec for spec in catalogue.values() if spec.embedded), None)
-
-
-def _command(script: str) -> str:
-    """How to run another script of this folder with this server's Python, from here."""
-    parts = (Path(sys.executable), ROOT / script)
-    here = Path.cwd()
-    shown = (part.relative_to(here) if part.is_relative_to(here) else part for part in parts)
-    return " ".join(f'"{part}"' if " " in str(part) else str(part) for part in shown)
-
-
-def _resource(name: str) -> Path:
-    """A file named by the user, or the one of that name beside the entry script."""
-    path = Path(name)
-    return path if path.exists() or path.is_absolute() else ROOT / path

@@ -5,31 +5,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
 
-from msgspec import UNSET
 from websockets.asyncio.server import ServerConnection
 
-from asr.load_machine import LoadProgress
-from asr.models import ModelError, ModelListing
-from asr.types import ModelState, PublishedScore
 from server import protocol
 from server.context import Context
 from server.messages import (
-    AvailableModels,
     ConfigEvent,
     ConfigUpdated,
     Connected,
     ErrorEvent,
-    ModelInfo,
-    ModelLoaded,
-    ModelPhase,
-    ModelProgress,
     Pong,
-    Score,
     Statistics,
     optional,
 )
+from server.model_requests import ModelRequests
 from server.peer import Peer, Role
 from server.presenter import timestamp
 from server.protocol import ProtocolError
@@ -39,9 +29,7 @@ from server.status import server_status, statistics_snapshot
 
 logger = logging.getLogger(__name__)
 
-MAX_PENDING_LOADS = 4
-
-PRIVATE_SETTINGS = ("models_file", "cache_dir", "log_file")
+PRIVATE_SETTINGS = ("models_file", "model_path", "cache_dir", "log_file")
 """Paths of the server's machine are nobody else's business."""
 
 
@@ -71,8 +59,7 @@ class ControlConnection:
         self._context = context
         self._session = session
         self._peer = peer
-        self._loads: set[asyncio.Task[None]] = set()
-        """Asked for here and not answered yet; the application owns them."""
+        self._models = ModelRequests(context, peer)
 
     async def serve(self, socket: ServerConnection) -> None:
         """Answer requests until the client is gone."""
@@ -92,6 +79,7 @@ class ControlConnection:
         changes = isinstance(
             request,
             protocol.LoadModel
+            | protocol.CancelLoad
             | protocol.StartRecording
             | protocol.StopRecording
             | protocol.UpdateConfig,
@@ -100,9 +88,11 @@ class ControlConnection:
             raise ProtocolError("forbidden", "a viewer only listens", request.request_id)
         match request:
             case protocol.LoadModel():
-                self._load_model(request)
+                self._models.load(request)
+            case protocol.CancelLoad():
+                self._models.cancel(request)
             case protocol.GetModels():
-                await self._get_models(request)
+                await self._models.list(request)
             case protocol.StartRecording():
                 self._session.start(request.request_id)
             case protocol.StopRecording():
@@ -121,37 +111,6 @@ class ControlConnection:
             case protocol.Ping():
                 now = timestamp(self._context.wall_clock())
                 self._peer.send(Pong(timestamp=now, request_id=optional(request.request_id)))
-
-    # -- models -------------------------------------------------------------------------------
-
-    def _load_model(self, request: protocol.LoadModel) -> None:
-        if request.model_id not in self._context.models.catalogue:
-            known = ", ".join(self._context.models.catalogue)
-            raise ProtocolError(
-                "unknown_model",
-                f"no model {request.model_id[:60]!r} in the catalogue; there are: {known}",
-                request.request_id,
-            )
-        self._loads = {task for task in self._loads if not task.done()}
-        if len(self._loads) >= MAX_PENDING_LOADS:
-            raise ProtocolError(
-                "busy", "this connection waits for other models already", request.request_id
-            )
-        self._loads.add(
-            self._context.tasks.spawn(
-                load_model(self._context, request.model_id, self._peer, request.request_id),
-                name=f"load {request.model_id}",
-            )
-        )
-
-    async def _get_models(self, request: protocol.GetModels) -> None:
-        listings = await self._context.models.listing()
-        current = self._context.models.current
-        models = [
-            _model_info(listing, current is not None and listing.spec.id == current.id)
-            for listing in listings
-        ]
-        self._peer.send(AvailableModels(models=models, request_id=optional(request.request_id)))
 
     # -- settings -----------------------------------------------------------------------------
 
@@ -186,61 +145,3 @@ class ControlConnection:
 
     def _error(self, code: str, message: str, request_id: str | None) -> None:
         self._peer.send(ErrorEvent(code=code, message=message, request_id=optional(request_id)))
-
-
-async def load_model(
-    context: Context, model_id: str, asker: Peer | None, request_id: str | None
-) -> None:
-    """Load a model, tell the asker and every control connection how it went."""
-    say: Callable[[ErrorEvent], None] = asker.send if asker else context.registry.tell_control
-    try:
-        report = await context.models.load(model_id)
-    except ModelError as error:
-        logger.error("Error: %s", error.message)
-        say(ErrorEvent(code=error.code, message=error.message, request_id=optional(request_id)))
-        return
-    loaded = ModelLoaded(model_id=model_id, load_s=round(report.load_s, 2))
-    if asker is not None:
-        asker.send(
-            ModelLoaded(
-                model_id=model_id,
-                load_s=round(report.load_s, 2),
-                request_id=optional(request_id),
-            )
-        )
-    context.registry.tell_of_model(loaded, but=asker)
-
-
-def model_progress(progress: LoadProgress) -> ModelProgress:
-    """The event that tells of a load's phase."""
-    return ModelProgress(
-        model_id=progress.model_id,
-        phase=ModelPhase(progress.phase.value),
-        message=optional(progress.message),
-    )
-
-
-def _score(score: PublishedScore) -> Score:
-    return Score(
-        metric=score.metric, value=score.value, test_set=score.test_set, source=score.source
-    )
-
-
-def _model_info(listing: ModelListing, current: bool) -> ModelInfo:
-    spec = listing.spec
-    return ModelInfo(
-        id=spec.id,
-        name=spec.name,
-        language=spec.language,
-        description=spec.description,
-        performance_tier=spec.tier,
-        recommended=spec.recommended,
-        repo=spec.repo,
-        licence=spec.licence,
-        state=listing.state.value,
-        on_disk=listing.state is not ModelState.REMOTE,
-        current=current,
-        vram_mb=UNSET if spec.vram_mb is None else spec.vram_mb,
-        size_mb=UNSET if listing.size_mb is None else listing.size_mb,
-        scores=[_score(score) for score in spec.scores] or UNSET,
-    )

@@ -20,6 +20,8 @@ def set_up_logging(level: str, log_file: str) -> None:
     root.addHandler(console)
     # the library reports every refused handshake of a port scanner as a stack trace
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    for library in ("httpx", "httpx2"):  # every request, with the signed address of each file
+        logging.getLogger(library).setLevel(logging.WARNING)
     if not log_file:
         return
     try:

@@ -6,7 +6,6 @@ and are left out when they have nothing to say.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -68,76 +67,6 @@ class Connected(Event, frozen=True, kw_only=True, tag="connected"):
     audio_format: Annotated[str, Meta(description="encoding expected unless configured")]
     finals: Finals = "single"
     stream_ids: StreamIds | UnsetType = UNSET
-
-
-class ModelLoaded(Event, frozen=True, kw_only=True, tag="model_loaded"):
-    """A model answers from now on."""
-
-    model_id: ModelId
-    status: Annotated[str, Meta(description="always success")] = "success"
-    load_s: Annotated[float | UnsetType, Meta(description="seconds that loading took")] = UNSET
-    request_id: RequestId = UNSET
-
-
-class ModelPhase(Enum):
-    """How far a model is on its way to answering. `model_loaded` ends it, or FAILED."""
-
-    DOWNLOADING = "downloading"
-    CONVERTING = "converting"
-    LOADING = "loading"
-    MEASURING = "measuring"
-    FAILED = "failed"
-
-
-class ModelProgress(Event, frozen=True, kw_only=True, tag="model_progress"):
-    """A model is on its way to answering: said when a phase begins, and while it lasts.
-
-    `message` says why it failed. `model_loaded` follows where it did not.
-    """
-
-    model_id: ModelId
-    phase: Annotated[ModelPhase, Meta(description="what goes on")]
-    done_bytes: Annotated[int | UnsetType, Meta(description="fetched or converted so far")] = UNSET
-    total_bytes: Annotated[int | UnsetType, Meta(description="both done and to be done")] = UNSET
-    bytes_per_s: Annotated[float | UnsetType, Meta(description="at present")] = UNSET
-    left_s: Annotated[float | UnsetType, Meta(description="seconds it may still take")] = UNSET
-    message: Annotated[Opt, Meta(description="why it failed")] = UNSET
-
-
-class Score(Struct, frozen=True, kw_only=True):
-    """A published error rate in per cent. Those of different test sets cannot be compared."""
-
-    metric: Annotated[str, Meta(description="CER, or WER and by which word segmentation")]
-    value: Annotated[float, Meta(description="per cent")]
-    test_set: Annotated[str, Meta(description="what it was measured on")]
-    source: Annotated[str, Meta(description="who published it")]
-
-
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    """One model in `available_models`."""
-
-    id: Annotated[str, Meta(description="what `load_model` takes")]
-    name: Annotated[str, Meta(description="for people")]
-    type: Annotated[str, Meta(description="the kind of engine")] = "faster_whisper"
-    language: Annotated[str, Meta(description="language code, such as th")]
-    description: Annotated[str, Meta(description="for people")]
-    performance_tier: Annotated[str, Meta(description="fast, balanced, accurate, basic, custom")]
-    recommended: Annotated[bool, Meta(description="one of the first to try")]
-    repo: Annotated[str, Meta(description="its repository on Hugging Face")]
-    licence: Annotated[str, Meta(description="licence of the weights")]
-    state: Annotated[str, Meta(description="remote, on_disk, loading or ready")]
-    on_disk: Annotated[bool, Meta(description="needs no download")]
-    current: Annotated[bool, Meta(description="it answers now")]
-    vram_mb: Annotated[int | UnsetType, Meta(description="GPU memory, estimated")] = UNSET
-    size_mb: Annotated[int | UnsetType, Meta(description="its files, 10^6 bytes")] = UNSET
-    scores: Annotated[list[Score] | UnsetType, Meta(description="published error rates")] = UNSET
-
-
-class AvailableModels(Event, frozen=True, kw_only=True, tag="available_models"):
-    """The catalogue."""
-
-    models: Annotated[list[ModelInfo], Meta(description="in the catalogue's order")]
-    request_id: RequestId = UNSET
 
 
 class RecordingStateEvent(Event, frozen=True, kw_only=True, tag="recording_state"):
@@ -237,6 +166,15 @@ class AudioEndAck(Event, frozen=True, kw_only=True, tag="audio_end_ack"):
     request_id: RequestId = UNSET
 
 
+class LoadFigures(Struct, frozen=True, kw_only=True):
+    """What loading a model took on this machine."""
+
+    load_s: Annotated[float, Meta(description="seconds, warm-up and measuring included")]
+    warm_up_s: Annotated[float, Meta(description="seconds of the first decode")]
+    memory_mb: Annotated[int | UnsetType, Meta(description="memory taken, of the device's")] = UNSET
+    rtf: Annotated[float | UnsetType, Meta(description="decode time per time of speech")] = UNSET
+
+
 class MeasuredCosts(Struct, frozen=True, kw_only=True):
     """Seconds that decodes of 5 s of speech took here, in `server_status`.
 
@@ -273,6 +211,9 @@ class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
     version: Annotated[str, Meta(description="the server's version")] = VERSION
     final_latency_ms: Annotated[int | UnsetType, Meta(description="last sample to final")] = UNSET
     measured: Annotated[MeasuredCosts | UnsetType, Meta(description="decode times here")] = UNSET
+    load_figures: Annotated[LoadFigures | UnsetType, Meta(description="of the model's load")] = (
+        UNSET
+    )
     request_id: RequestId = UNSET
 
 

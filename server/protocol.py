@@ -44,6 +44,12 @@ class LoadModel(Request, frozen=True, kw_only=True, tag="load_model"):
     model_id: Annotated[str, Meta(description="its id in the catalogue")]
 
 
+class CancelLoad(Request, frozen=True, kw_only=True, tag="cancel_load"):
+    """Stop fetching a model's files; whoever asked for the model is told."""
+
+    model_id: Annotated[str, Meta(description="its id in the catalogue")]
+
+
 class GetModels(Request, frozen=True, kw_only=True, tag="get_models"):
     """Ask for the catalogue."""
 
@@ -105,6 +111,7 @@ class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
 
 ControlRequest: TypeAlias = (
     LoadModel
+    | CancelLoad
     | GetModels
     | StartRecording
     | StopRecording
@@ -161,6 +168,7 @@ class _Parser:
 
 CONTROL_REQUESTS: tuple[type[Request], ...] = (
     LoadModel,
+    CancelLoad,
     GetModels,
     StartRecording,
     StopRecording,

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from server import messages, protocol
+from server import messages, model_messages, protocol
 from server.messages import SERVER_NAME, VERSION, Event
 from server.protocol import Request
 
@@ -23,7 +23,8 @@ REF = "#/components/schemas/{name}"
 HEAD = """\
 # Messages
 
-Made from the structs in `server/messages.py` and `server/protocol.py` by
+Made from the structs in `server/messages.py`, `server/model_messages.py` and
+`server/protocol.py` by
 `python -m server.protocol_doc`. How they are used: [protocol.md](protocol.md). The same, for
 tools: [asyncapi.json](asyncapi.json) (AsyncAPI 3).
 
@@ -44,20 +45,25 @@ def audio_requests() -> tuple[type[Request], ...]:
 
 def events() -> tuple[type[Event], ...]:
     """Every event, in the order of their definition."""
-    found = (value for value in vars(messages).values() if inspect.isclass(value))
-    return tuple(value for value in found if issubclass(value, Event) and value is not Event)
+    return tuple(value for value in _structs() if issubclass(value, Event))
 
 
 def parts() -> tuple[type[msgspec.Struct], ...]:
     """What events hold: objects that are no messages."""
-    found = (value for value in vars(messages).values() if inspect.isclass(value))
-    return tuple(
+    return tuple(value for value in _structs() if not issubclass(value, Event))
+
+
+def _structs() -> list[type[msgspec.Struct]]:
+    """What is defined for events, in the order of definition."""
+    return [
         value
-        for value in found
-        if issubclass(value, msgspec.Struct)
-        and value is not msgspec.Struct
-        and not issubclass(value, Event)
-    )
+        for module in (messages, model_messages)
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, msgspec.Struct)
+        and value is not Event
+        and value.__module__ == module.__name__
+    ]
 
 
 def messages_markdown() -> str:

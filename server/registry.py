@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from audio.types import FrontendConfig
-from server.messages import ErrorEvent, Event, ModelLoaded, RecordingStateEvent, optional
+from server.messages import ErrorEvent, Event, RecordingStateEvent, optional
+from server.model_messages import ModelLoaded
 from server.peer import Peer, Port
 from server.protocol import encode
 from server.session import Announce, Flush, Refused, SessionCore, SessionEffect

@@ -124,10 +124,16 @@ class Settings:
     )
     gpu_memory_fraction: float = _set(
         0.8,
-        "part of the GPU's memory that models may need together (a rule of admission; "
-        "not in force yet)",
+        "part of the memory that models may take together: the GPU's, or on a CPU the machine's "
+        "(a rule of admission)",
         low=0.1,
         high=1.0,
+    )
+    keep_model_s: float = _set(
+        120.0,
+        "a model that answers no more stays in memory for this long, to switch back at once",
+        low=0.0,
+        high=86_400.0,
     )
     cache_dir: str = _set(
         "",

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from asr.calibration import Pace, warning
 from server.context import Context
 from server.messages import MeasuredCosts, ServerStatus, optional
+from server.model_requests import load_figures
 from server.registry import Session
 
 
@@ -14,7 +15,7 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
     """The server and the asker's session, now."""
     info = context.models.current_info
     current = context.models.current
-    pace = context.models.current_pace
+    pace, measurement = context.models.current_pace, context.models.current_measurement
     waiting = context.scheduler.stats()
     latency_ms = context.final_latencies.median_ms()
     sessions = context.registry.sessions
@@ -40,6 +41,7 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
         load=round(waiting.load, 2),
         final_latency_ms=UNSET if latency_ms is None else latency_ms,
         measured=_measured(pace),
+        load_figures=UNSET if measurement is None else load_figures(measurement),
         request_id=optional(request_id),
     )
 

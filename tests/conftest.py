@@ -12,6 +12,9 @@ from hypothesis import settings
 settings.register_profile("no_deadline", deadline=None)  # a busy machine is no failure
 settings.load_profile("no_deadline")
 
+# read as huggingface_hub is imported: tests ask no hub but their own
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

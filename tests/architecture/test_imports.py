@@ -28,8 +28,9 @@ MUST_BE_PURE = {
 
 IMPURE = ("asyncio", "threading", "concurrent", "multiprocessing", "time", "socket", "random")
 ENGINE_LIBRARIES = ("ctranslate2", "faster_whisper")
-MAY_IMPORT_ENGINE_LIBRARIES = {"asr.ct2_engine", "asr.features"}
-MAY_IMPORT_ASYNCIO = {"asr.scheduler", "asr.models"}
+MAY_IMPORT_ENGINE_LIBRARIES = {"asr.ct2_engine", "asr.features", "asr.convert_child"}
+MAY_IMPORT_ASYNCIO = {"asr.scheduler", "asr.lane", "asr.models", "asr.loaded", "asr.fetches"}
+"""The scheduler and the model manager, each with its parts."""
 
 
 def modules() -> dict[str, ast.Module]:

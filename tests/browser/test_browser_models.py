@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from server import protocol
-from server.messages import ErrorEvent, ModelLoaded, ModelPhase, ModelProgress, Score
+from server.messages import ErrorEvent
+from server.model_messages import ModelLoaded, ModelPhase, ModelProgress, Score
 from server.peer import Port
 from tests.browser.steps import connect
 from tests.support.fake_server import FakeServer, model

@@ -39,7 +39,6 @@ async def test_a_model_that_cannot_be_loaded_leaves_the_old_one_answering(tmp_pa
     async with run_server(tmp_path) as server, server.control() as control:
         for model_id, code in (
             ("broken", "model_load_failed"),
-            ("far", "model_not_on_disk"),
             ("never heard of", "unknown_model"),
         ):
             error = await control.ask({"type": "load_model", "model_id": model_id}, "error")

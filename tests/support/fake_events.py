@@ -6,13 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from server.messages import (
-    FinalTranscription,
-    ModelInfo,
-    RealtimeTranscription,
-    Score,
-    optional,
-)
+from server.messages import FinalTranscription, RealtimeTranscription, optional
+from server.model_messages import ModelInfo, Score
 
 STREAM_ID = "a1.1"
 TIMESTAMP = "2025-09-03T10:30:02.500Z"

@@ -25,21 +25,18 @@ from server.http import HttpDoor, Page
 from server.messages import (
     AudioConfigured,
     AudioEndAck,
-    AvailableModels,
     ConfigEvent,
     ConfigUpdated,
     Connected,
     ErrorEvent,
     Event,
     Limits,
-    ModelInfo,
-    ModelLoaded,
-    ModelProgress,
     Pong,
     RecordingStateEvent,
     ServerStatus,
     optional,
 )
+from server.model_messages import AvailableModels, ModelInfo, ModelLoaded, ModelProgress
 from server.peer import Port
 from tests.support.fake_events import STREAM_ID, TIMESTAMP, final, model, partial
 

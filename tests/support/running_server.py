@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,12 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 from asr.engine import Engine, EngineError
+from asr.load_machine import LoadPhase
+from asr.model_source import TellFetch
 from asr.scripted_engine import ScriptedEngine
+from asr.transfer import Transfer
 from asr.types import ModelSpec
 from server.app import App
-from server.engines import Machine
 from server.settings import Settings
 
 EVENT_LIMIT_S = 90.0
@@ -36,20 +39,42 @@ MODELS_YAML = """\
 
 
 class ScriptedModels:
-    """Scripted engines in place of models; `make` may be replaced by a test."""
+    """Scripted engines in place of models; `make` may be replaced by a test.
+
+    `far` is not on disk: its fetch tells of each item of `steps` once `go_on` is set, and fails
+    with `fetch_error` if there is one.
+    """
 
     def __init__(self, make: Callable[[ModelSpec], Engine] | None = None) -> None:
         self._make = make or (lambda spec: ScriptedEngine(spec.id))
+        self.steps: Sequence[Transfer] = (Transfer(0, 700), Transfer(350, 700, 50.0, 7.0))
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.fetch_error: EngineError | None = None
+        self.fetches = 0
+        self._fetched = False
 
-    def __call__(self, spec: ModelSpec) -> Engine:
-        if spec.id == "far":
-            raise EngineError("model_not_on_disk", "far is not on this machine's disk")
+    def locate(self, spec: ModelSpec) -> Path | None:
+        return None if spec.id == "far" and not self._fetched else Path("unused")
+
+    def is_ready(self, spec: ModelSpec) -> bool:
+        return self.locate(spec) is not None
+
+    def fetch(self, spec: ModelSpec, tell: TellFetch, cancelled: threading.Event) -> None:
+        self.fetches += 1
+        for step in self.steps:
+            tell(LoadPhase.DOWNLOADING, step)
+            while not self.go_on.wait(0.01):
+                if cancelled.is_set():
+                    raise EngineError("cancelled", f"{spec.id} was cancelled")
+        if self.fetch_error is not None:
+            raise self.fetch_error
+        self._fetched = True
+
+    def open(self, spec: ModelSpec) -> Engine:
         if spec.id == "broken":
             raise EngineError("model_load_failed", "the file is damaged")
         return self._make(spec)
-
-    def locate(self, spec: ModelSpec) -> Path | None:
-        return None if spec.id == "far" else Path("unused")
 
 
 @dataclass(slots=True)
@@ -139,7 +164,7 @@ def scripted_app(
     )
     chosen = models or ScriptedModels()
 
-    def make_models(_settings: Settings, _machine: Machine) -> ScriptedModels:
+    def make_models(*_: object) -> ScriptedModels:
         return chosen
 
     return App(settings, make_models, open_url)

@@ -42,7 +42,9 @@ def test_links_lead_somewhere(name: str) -> None:
 
 def test_every_required_package_is_explained() -> None:
     explained = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
-    for name in ("requirements_realtime.txt", "requirements_dev.txt"):
+    requirements = sorted(path.name for path in ROOT.glob("requirements_*.txt"))
+    assert len(requirements) == 4
+    for name in requirements:
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
         packages = [re.split(r"[<>=~ ;]", line)[0] for line in lines if re.match(r"\w", line)]
         assert packages

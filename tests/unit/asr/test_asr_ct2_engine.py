@@ -1,74 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import ctranslate2
 import pytest
 
-from asr.ct2_engine import Ct2Engine, resolve_compute_type, resolve_device
+from asr.ct2_engine import Ct2Engine, supported_compute_types
 from asr.engine import EngineError
 from asr.types import ModelFormat, ModelSpec
 
 SPEC = ModelSpec("m", "M", "", "owner/name", ModelFormat.CT2, "fast")
-
-
-@dataclass
-class Machine:
-    """What CTranslate2 would find."""
-
-    gpus: int
-    compute_types: frozenset[str]
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    machine = Machine(0, frozenset({"float32", "int8", "int8_float32"}))
-    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: machine.gpus)
-    monkeypatch.setattr(
-        ctranslate2, "get_supported_compute_types", lambda _: set(machine.compute_types)
-    )
-    return machine
-
-
-@pytest.mark.parametrize(
-    ("wanted", "gpus", "device"),
-    [("auto", 0, "cpu"), ("auto", 2, "cuda"), ("cpu", 1, "cpu"), ("cuda", 1, "cuda")],
-)
-def test_device(machine: Machine, wanted: str, gpus: int, device: str) -> None:
-    machine.gpus = gpus
-    assert resolve_device(wanted) == device
-
-
-@pytest.mark.usefixtures("machine")
-def test_a_gpu_that_is_not_there_is_not_replaced_silently() -> None:
-    with pytest.raises(EngineError, match="--device cpu") as caught:
-        resolve_device("cuda")
-    assert caught.value.code == "no_gpu"
-
-
-@pytest.mark.parametrize(
-    ("wanted", "device", "supported", "expected"),
-    [
-        ("auto", "cpu", {"float32", "int8"}, "int8"),
-        ("auto", "cpu", {"float32"}, "float32"),
-        ("auto", "cuda", {"float32", "float16", "int8"}, "float16"),
-        ("auto", "cuda", {"float32", "int8"}, "float32"),
-        ("int8_float16", "cuda", {"float16", "int8_float16"}, "int8_float16"),
-    ],
-)
-def test_compute_type(
-    machine: Machine, wanted: str, device: str, supported: set[str], expected: str
-) -> None:
-    machine.compute_types = frozenset(supported)
-    assert resolve_compute_type(wanted, device) == expected
-
-
-@pytest.mark.usefixtures("machine")
-def test_a_compute_type_that_the_device_lacks_is_refused_with_those_it_has() -> None:
-    with pytest.raises(EngineError, match="float32, int8, int8_float32") as caught:
-        resolve_compute_type("float16", "cpu")
-    assert caught.value.code == "bad_compute_type"
 
 
 @pytest.mark.parametrize(
@@ -77,9 +18,14 @@ def test_a_compute_type_that_the_device_lacks_is_refused_with_those_it_has() -> 
         (RuntimeError("CUDA failed with error out of memory"), "out_of_memory", "smaller model"),
         (MemoryError(), "out_of_memory", "MemoryError"),
         (
+            RuntimeError("cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"),
+            "out_of_memory",
+            "batch_size",
+        ),
+        (
             RuntimeError("Library libcublas.so.12 is not found or cannot be loaded"),
             "model_load_failed",
-            "pip install nvidia-cublas-cu12",
+            "pip install -r requirements_gpu.txt",
         ),
         (
             RuntimeError("Library cublas64_12.dll is not found or cannot be loaded"),
@@ -108,3 +54,7 @@ def test_errors_of_the_library_say_what_to_do(
         )
     assert caught.value.code == code
     assert str(error) in caught.value.message
+
+
+def test_a_cpu_computes_in_int8_and_in_full_precision() -> None:
+    assert {"int8", "float32"} <= supported_compute_types("cpu")

@@ -8,6 +8,7 @@ import pytest
 from asr.engine import EngineError
 from asr.locate import check_model_dir, find_model, sizes_mb
 from asr.types import ModelFormat, ModelSpec
+from tests.support.model_folders import ct2_folder, transformers_folder
 
 SPEC = ModelSpec("m", "M", "", "owner/name", ModelFormat.CT2, "fast")
 CT2_FILES = ("model.bin", "config.json", "vocabulary.json", "tokenizer.json")
@@ -68,21 +69,26 @@ def test_a_path_is_the_only_place_looked_at(hub: Path, tmp_path: Path) -> None:
 
 
 def test_a_complete_folder_passes(tmp_path: Path) -> None:
-    check_model_dir(fill(tmp_path, *CT2_FILES))
+    check_model_dir(ct2_folder(tmp_path))
 
 
-@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
-def test_transformers_weights_need_conversion(tmp_path: Path, weights: str) -> None:
-    with pytest.raises(EngineError, match="ct2-transformers-converter") as caught:
-        check_model_dir(fill(tmp_path, weights, "config.json", "tokenizer.json"))
+def test_transformers_weights_need_conversion(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"--convert ID") as caught:
+        check_model_dir(transformers_folder(tmp_path))
     assert caught.value.code == "needs_conversion"
+
+
+def test_pickled_weights_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="never loaded") as caught:
+        check_model_dir(fill(tmp_path, "pytorch_model.bin", "config.json", "tokenizer.json"))
+    assert caught.value.code == "unsafe_format"
 
 
 @pytest.mark.parametrize("missing", CT2_FILES)
 def test_an_incomplete_folder_is_refused_and_says_what_it_lacks(
     tmp_path: Path, missing: str
 ) -> None:
-    fill(tmp_path, *(name for name in CT2_FILES if name != missing))
+    (ct2_folder(tmp_path) / missing).unlink()
     with pytest.raises(EngineError, match=f"lacks {missing}") as caught:
         check_model_dir(tmp_path)
     assert caught.value.code == "model_incomplete"

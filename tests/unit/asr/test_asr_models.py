@@ -2,124 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from asr.calibration import DecodeCosts, Pace, PaceWishes, choose
-from asr.engine import Engine, EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.load_machine import LoadPhase, LoadProgress
-from asr.models import ModelError, ModelManager
-from asr.types import DecodeRequest, Hypothesis, ModelFormat, ModelSpec, ModelState
-
-
-class FakeEngine:
-    """Counts what is asked of it."""
-
-    def __init__(self, model_id: str) -> None:
-        self.info = EngineInfo(model_id, "cpu", "int8", workers=1, max_batch=4)
-        self.decoded = 0
-        self.closed = False
-        self.stuck = False
-
-    def prepare(self, request: DecodeRequest) -> Prepared:
-        return Prepared(request, "key", None)
-
-    def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
-        self.decoded += len(batch)
-        return [Hypothesis("", (), 0.0, 1.0, truncated=False) for _ in batch]
-
-    def time_decode(self, load: TrialLoad) -> TrialTime:
-        raise AssertionError("the pacer of these tests does not measure")
-
-    def close(self) -> None:
-        if self.stuck:
-            raise EngineError("unload_failed", f"{self.info.model_id} is still busy")
-        self.closed = True
-
-
-class FakeHost:
-    """The scheduler's side: which engines are attached."""
-
-    def __init__(self) -> None:
-        self.attached: dict[str, Engine] = {}
-
-    def attach(self, model_id: str, engine: Engine) -> None:
-        assert model_id not in self.attached
-        self.attached[model_id] = engine
-
-    async def detach(self, model_id: str) -> None:
-        await asyncio.sleep(0)
-        del self.attached[model_id]
-
-
-class Bench:
-    """A manager over fake engines; `gate` holds loads until it is set."""
-
-    def __init__(self) -> None:
-        self.host = FakeHost()
-        self.engines: list[FakeEngine] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.asked: list[str] = []
-        self.partial_s = 0.1
-        self.paced: list[tuple[str, int]] = []
-        """Model and how much it had decoded before."""
-        self.broken: set[str] = set()
-        self.progress: list[LoadProgress] = []
-        self.manager = ModelManager(
-            catalogue={name: spec(name) for name in ("a", "b", "c", "gone")},
-            engine_factory=self.make,
-            pacer=self.pace,
-            locate=lambda wanted: None if wanted.id == "gone" else Path("x"),
-            host=self.host,
-            clock=iter_clock(),
-            on_progress=self.progress.append,
-        )
-
-    def make(self, wanted: ModelSpec) -> Engine:
-        self.asked.append(wanted.id)
-        assert self.gate.wait(10)
-        if wanted.id in self.broken:
-            raise EngineError("model_load_failed", "the file is damaged")
-        if wanted.id == "gone":
-            raise ZeroDivisionError("a defect")
-        self.engines.append(FakeEngine(wanted.id))
-        return self.engines[-1]
-
-    def pace(self, wanted: ModelSpec, engine: Engine) -> Pace:
-        assert isinstance(engine, FakeEngine)
-        self.paced.append((wanted.id, engine.decoded))
-        wishes = PaceWishes(None, first_partial_ms=600, partial_interval_ms=1_000)
-        return choose(DecodeCosts(self.partial_s), engine.info, wishes)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  (what is waited for has no event)
-            await asyncio.sleep(0.001)
-
-
-def unwanted(wanted: ModelSpec) -> Path | None:
-    raise AssertionError(f"{wanted.id} was looked for")
-
-
-def iter_clock() -> Callable[[], float]:
-    ticks: Iterator[float] = iter(float(n) for n in range(1_000))
-    return lambda: next(ticks)
-
-
-def spec(name: str) -> ModelSpec:
-    return ModelSpec(name, name, "", f"repo/{name}", ModelFormat.CT2, "fast")
+from asr.reports import ModelError
+from asr.types import ModelSpec, ModelState
+from tests.support.model_bench import Bench, spec, until
 
 
 async def test_load_warms_up_and_makes_current() -> None:
     bench = Bench()
     assert bench.manager.current is None
     report = await bench.manager.load("a")
-    assert (report.spec.id, report.load_s > 0) == ("a", True)
+    assert (report.spec.id, report.measurement.load_s > 0) == ("a", True)
     assert bench.engines[0].decoded == 1
     assert bench.manager.current == spec("a")
     assert bench.manager.current_info == bench.engines[0].info
@@ -171,14 +69,14 @@ async def test_going_back_to_a_model_that_is_still_held_loads_nothing() -> None:
 
 
 async def test_a_failing_load_keeps_the_old_model_and_says_why() -> None:
-    bench = Bench()
+    bench = Bench(catalogue={name: spec(name) for name in ("a", "b", "defect")})
     bench.broken.add("b")
     await bench.manager.load("a")
     with pytest.raises(ModelError, match=r"^Failed to load model b: the file is damaged"):
         await bench.manager.load("b")
     assert bench.manager.current == spec("a")
-    with pytest.raises(ModelError, match=r"^Failed to load model gone: ZeroDivisionError"):
-        await bench.manager.load("gone")
+    with pytest.raises(ModelError, match=r"^Failed to load model defect: ZeroDivisionError"):
+        await bench.manager.load("defect")
     bench.broken.clear()
     await bench.manager.load("b")
     assert bench.manager.current == spec("b")
@@ -189,8 +87,7 @@ async def test_a_client_that_leaves_during_its_load_does_not_stop_it() -> None:
     bench = Bench()
     await bench.manager.load("a")
     bench.gate.clear()
-    asker = asyncio.create_task(bench.manager.load("b"))
-    await asyncio.sleep(0)
+    asker = await bench.begin("b")
     asker.cancel()
     await asyncio.gather(asker, return_exceptions=True)
     bench.gate.set()
@@ -204,8 +101,7 @@ async def test_listing_says_where_each_model_stands() -> None:
     bench = Bench()
     await bench.manager.load("a")
     bench.gate.clear()
-    loading = asyncio.create_task(bench.manager.load("b"))
-    await asyncio.sleep(0)
+    loading = await bench.begin("b")
     states = {listing.spec.id: listing.state for listing in await bench.manager.listing()}
     assert states == {
         "a": ModelState.READY,
@@ -221,12 +117,7 @@ async def test_listing_says_where_each_model_stands() -> None:
 async def test_superseded_requests_are_told() -> None:
     bench = Bench()
     bench.gate.clear()
-    first = asyncio.create_task(bench.manager.load("a"))
-    await asyncio.sleep(0)
-    second = asyncio.create_task(bench.manager.load("b"))
-    await asyncio.sleep(0)
-    third = asyncio.create_task(bench.manager.load("c"))
-    await asyncio.sleep(0)
+    first, second, third = [await bench.begin(name) for name in "abc"]
     bench.gate.set()
     with pytest.raises(ModelError, match="another model"):
         await second
@@ -272,43 +163,29 @@ async def test_a_model_that_does_not_unload_is_reported_and_can_be_loaded_again(
 
 
 async def test_the_embedded_model_is_on_disk_without_a_look() -> None:
-    bench = Bench()
-    manager = ModelManager(
-        catalogue={"base": replace(spec("base"), embedded=True, size_mb=150)},
-        engine_factory=bench.make,
-        pacer=bench.pace,
-        locate=unwanted,
-        host=bench.host,
-        clock=iter_clock(),
-        on_progress=bench.progress.append,
-    )
-    (listed,) = await manager.listing()
+    embedded = replace(spec("gone"), embedded=True, size_mb=150)
+    bench = Bench(catalogue={"gone": embedded})
+    (listed,) = await bench.manager.listing()
     assert (listed.state, listed.size_mb) == (ModelState.ON_DISK, 150)
-    await manager.close()
+    assert await bench.manager.is_ready("gone")
+    await bench.manager.close()
 
 
 async def test_a_listing_does_not_hold_up_the_loop() -> None:
-    bench, goes_on = Bench(), threading.Event()
+    class SlowBench(Bench):
+        goes_on = threading.Event()
 
-    def slow(_: ModelSpec) -> Path | None:
-        assert goes_on.wait(10)
-        return None
+        def locate(self, wanted: ModelSpec) -> Path | None:
+            assert self.goes_on.wait(10)
+            return None
 
-    manager = ModelManager(
-        catalogue={"a": spec("a")},
-        engine_factory=bench.make,
-        pacer=bench.pace,
-        locate=slow,
-        host=bench.host,
-        clock=iter_clock(),
-        on_progress=bench.progress.append,
-    )
-    listing = asyncio.create_task(manager.listing())
+    bench = SlowBench(catalogue={"a": spec("a")})
+    listing = asyncio.create_task(bench.manager.listing())
     await asyncio.sleep(0)
-    goes_on.set()  # not reached in time if the look-up ran on the loop
+    bench.goes_on.set()  # not reached in time if the look-up ran on the loop
     (listed,) = await listing
     assert listed.state is ModelState.REMOTE
-    await manager.close()
+    await bench.manager.close()
 
 
 async def test_a_load_tells_its_phases_and_one_that_fails_why() -> None:
@@ -330,8 +207,7 @@ async def test_a_load_tells_its_phases_and_one_that_fails_why() -> None:
 async def test_a_superseded_wish_has_no_phases() -> None:
     bench = Bench()
     bench.gate.clear()
-    loads = [asyncio.create_task(bench.manager.load(name)) for name in "abc"]
-    await asyncio.sleep(0)
+    loads = [await bench.begin(name) for name in "abc"]
     bench.gate.set()
     await asyncio.gather(*loads, return_exceptions=True)
     assert [progress.model_id for progress in bench.progress] == ["a", "a", "c", "c"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from scripts import find_gpu
 
 ONE = "GPU 0: NVIDIA GeForce RTX 3070 (UUID: GPU-1234)"
 TWO = f"{ONE}\nGPU 1: Tesla T4 (UUID: GPU-5678)"
+NO_VENV = Path("nowhere")
 NO_DRIVER = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
 
 
@@ -29,7 +31,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_the_tool_there_is_no_card(path: Path) -> None:
-    assert find_gpu.in_words() == find_gpu.NONE
+    assert find_gpu.in_words(NO_VENV) == find_gpu.NONE
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,19 @@ def test_without_the_tool_there_is_no_card(path: Path) -> None:
 )
 def test_cards_are_named_and_what_they_take(path: Path, said: str, names: str) -> None:
     add_tool(path, f"echo '{said}'")
-    assert find_gpu.in_words() == find_gpu.FOUND.format(names)
-    assert "CUDA 12" in find_gpu.in_words()
+    assert f"NVIDIA card: {names}. " in find_gpu.in_words(NO_VENV)
+    assert "CUDA 12" in find_gpu.in_words(NO_VENV)
+    command = r".venv\Scripts\pip" if os.name == "nt" else ".venv/bin/pip"
+    assert f"{command} install -r requirements_gpu.txt" in find_gpu.in_words(NO_VENV)
+
+
+@pytest.mark.parametrize("place", ["lib/python3.12/site-packages", "Lib/site-packages"])
+def test_installed_libraries_are_not_asked_for_again(
+    path: Path, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "venv" / place / "nvidia" / "cublas").mkdir(parents=True)
+    add_tool(path, f"echo '{ONE}'")
+    assert find_gpu.in_words(tmp_path / "venv") == find_gpu.READY.format("NVIDIA GeForce RTX 3070")
 
 
 @pytest.mark.parametrize(
@@ -47,19 +60,19 @@ def test_cards_are_named_and_what_they_take(path: Path, said: str, names: str) -
 )
 def test_a_tool_that_finds_none_is_no_failure(path: Path, script: str) -> None:
     add_tool(path, script)
-    assert find_gpu.in_words() == find_gpu.BROKEN
+    assert find_gpu.in_words(NO_VENV) == find_gpu.BROKEN
 
 
 def test_a_tool_that_cannot_run_is_no_failure(path: Path) -> None:
     add_tool(path, "")
     (path / "nvidia-smi").write_bytes(b"\0")
-    assert find_gpu.in_words() == find_gpu.BROKEN
+    assert find_gpu.in_words(NO_VENV) == find_gpu.BROKEN
 
 
 def test_a_tool_that_hangs_is_given_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_tool(path, "exec /usr/bin/tail -f /dev/null")
     monkeypatch.setattr(find_gpu, "LIMIT_S", 0.05)
-    assert find_gpu.in_words() == find_gpu.BROKEN
+    assert find_gpu.in_words(NO_VENV) == find_gpu.BROKEN
 
 
 def test_an_old_driver_on_windows_keeps_it_off_the_path(
@@ -67,4 +80,4 @@ def test_an_old_driver_on_windows_keeps_it_off_the_path(
 ) -> None:
     monkeypatch.setenv("PROGRAMFILES", str(tmp_path / "Program Files"))
     add_tool(tmp_path / "Program Files" / "NVIDIA Corporation" / "NVSMI", f"echo '{ONE}'")
-    assert "RTX 3070" in find_gpu.in_words()
+    assert "RTX 3070" in find_gpu.in_words(NO_VENV)

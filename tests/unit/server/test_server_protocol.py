@@ -9,17 +9,15 @@ import pytest
 
 from server import protocol
 from server.messages import (
-    AvailableModels,
     Connected,
     ErrorEvent,
     Event,
     FinalTranscription,
     Limits,
-    ModelInfo,
-    ModelLoaded,
     Pong,
     RealtimeTranscription,
 )
+from server.model_messages import AvailableModels, ModelInfo, ModelLoaded
 from server.protocol import ProtocolError, encode, parse_audio, parse_control
 
 CONNECTED = """

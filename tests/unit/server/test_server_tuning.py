@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +11,9 @@ import pytest
 from asr.calibration import Pace
 from asr.effects import Submit
 from asr.engine import Engine
+from asr.loading import Loader
+from asr.memory_rule import Fit, FitVerdict
 from asr.models import ModelManager
-from asr.scripted_engine import ScriptedEngine
 from asr.types import DecodeKind, DecodeRequest, ModelFormat, ModelSpec, Profile
 from audio.types import (
     WINDOW_SAMPLES,
@@ -26,6 +26,7 @@ from audio.types import (
 from server.settings import Settings
 from server.tuning import Recognisers
 from tests.support.recogniser_rig import result
+from tests.support.running_server import ScriptedModels
 
 PACES = {
     "quick": Pace(Profile.FAST, 600, 1_000, costs=None, keeps_up=True),
@@ -42,30 +43,44 @@ class Host:
     async def detach(self, model_id: str) -> None:
         pass
 
+    def hold(self, model_id: str) -> None:
+        pass
+
+    def reroute(self, model_id: str, answers: str | None) -> None:
+        pass
+
 
 TAKES_NO_PROMPT = "slow"
 
 
 def manager() -> ModelManager:
-    return ModelManager(
-        catalogue={
-            name: ModelSpec(
-                name,
-                name,
-                "",
-                f"a/{name}",
-                ModelFormat.CT2,
-                "fast",
-                prompt_allowed=name != TAKES_NO_PROMPT,
-            )
-            for name in PACES
-        },
-        engine_factory=lambda spec: ScriptedEngine(spec.id),
+    catalogue = {
+        name: ModelSpec(
+            name,
+            name,
+            "",
+            f"a/{name}",
+            ModelFormat.CT2,
+            "fast",
+            prompt_allowed=name != TAKES_NO_PROMPT,
+        )
+        for name in PACES
+    }
+    source = ScriptedModels()
+    loader = Loader(
+        source,
         pacer=lambda spec, _: PACES[spec.id],
-        locate=lambda _: Path("unused"),
-        host=Host(),
         clock=time.monotonic,
+        used_mb=lambda: None,
+        judge=lambda *_: FitVerdict(Fit.BESIDE, 0, 0, ""),
+    )
+    return ModelManager(
+        catalogue=catalogue,
+        source=source,
+        loader=loader,
+        host=Host(),
         on_progress=lambda _: None,
+        keep_s=0.0,
     )
 
 

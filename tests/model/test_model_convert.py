@@ -1,0 +1,236 @@
+"""Real conversions with torch, in the environment that `--convert` makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from asr.convert import Converter
+from asr.convert_packages import SIDE_VENV, find_convert_python
+from asr.ct2_engine import Ct2Engine
+from asr.embedded_model import ensure_embedded_model
+from asr.engine import EngineError
+from asr.locate import check_model_dir
+from asr.transfer import Transfer
+from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelFormat, ModelSpec
+from audio.types import Samples
+from benchmarks.dataset import load_clips
+from tests.support.audio_signals import silence
+from tests.support.transformers_whisper import back_to_transformers, random_whisper, read_ct2
+
+pytestmark = [pytest.mark.convert, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[2]
+SPEC = ModelSpec("m", "M", "", "owner/name", ModelFormat.TRANSFORMERS, "fast")
+CLIPS = 8
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    found = find_convert_python(ROOT)
+    if found is None:
+        pytest.skip(f"no torch and transformers in {SIDE_VENV} (bash run_tests.sh --convert)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ensure_embedded_model(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def base(original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whisper base as the transformers library writes it."""
+    return back_to_transformers(original, tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def tiny(original: Path, tmp_path: Path) -> Path:
+    return random_whisper(tmp_path / "tiny", original / "tokenizer.json")
+
+
+@pytest.fixture
+def convert(python: Path, tmp_path: Path) -> Callable[..., Path]:
+    def convert(source: Path, compute_type: str = "int8", **bounds: Any) -> Path:
+        converter = Converter(
+            cache_dir=tmp_path / "converted-here",
+            compute_type=compute_type,
+            python=python,
+            **bounds,
+        )
+        return converter.convert(SPEC, source, lambda _: None, threading.Event())
+
+    return convert
+
+
+def engine_of(folder: Path) -> Ct2Engine:
+    return Ct2Engine(
+        folder,
+        SPEC,
+        device="cpu",
+        compute_type="int8",
+        workers=1,
+        threads_per_worker=1,
+        max_batch=1,
+    )
+
+
+def text_of(engine: Ct2Engine, audio: Samples) -> str:
+    request = DecodeRequest(
+        request_id=1,
+        stream_id="s",
+        epoch=0,
+        utterance_id=1,
+        revision=1,
+        kind=DecodeKind.FINAL,
+        audio=audio,
+        options=DecodeOptions(),
+        model_id=SPEC.id,
+        created_s=0.0,
+        deadline_s=0.0,
+    )
+    return engine.decode([engine.prepare(request)])[0].text
+
+
+@pytest.mark.parametrize("compute_type", ["int8", "float32"])
+def test_a_converted_model_is_complete_and_loads(
+    tiny: Path, original: Path, convert: Callable[..., Path], compute_type: str
+) -> None:
+    folder = convert(tiny, compute_type)
+    check_model_dir(folder)
+    vocabularies = [
+        json.loads((each / "vocabulary.json").read_text(encoding="utf-8"))
+        for each in (folder, original)
+    ]
+    assert vocabularies[0] == vocabularies[1]
+    engine = engine_of(folder)
+    text_of(engine, silence(1.0))
+    engine.close()
+
+
+def test_weights_come_through_conversion_as_they_were(
+    base: Path, original: Path, convert: Callable[..., Path]
+) -> None:
+    folder = convert(base, "float16")
+    assert (folder / "model.bin").read_bytes() == (original / "model.bin").read_bytes()
+    for name in ("config.json", "vocabulary.json", "tokenizer.json"):
+        theirs = json.loads((original / name).read_text(encoding="utf-8"))
+        assert json.loads((folder / name).read_text(encoding="utf-8")) == theirs
+
+
+def test_a_quantised_conversion_writes_the_same_thai(
+    base: Path, original: Path, convert: Callable[..., Path], thai_eval_dir: Path
+) -> None:
+    clips = load_clips(thai_eval_dir / "dev.jsonl")[:CLIPS]
+    sounds = [clip.samples().astype(np.float32) / np.float32(32_768) for clip in clips]
+    texts = []
+    for folder in (original, convert(base, "int8")):
+        engine = engine_of(folder)
+        texts.append([text_of(engine, sound) for sound in sounds])
+        engine.close()
+    assert all(texts[0])
+    assert texts[1] == texts[0]
+
+
+def test_quantising_what_was_quantised_changes_nothing(
+    base: Path, convert: Callable[..., Path], tmp_path: Path
+) -> None:
+    once = convert(base, "int8")
+    again = convert(back_to_transformers(once, tmp_path / "back"), "int8")
+    first, second = read_ct2(once / "model.bin"), read_ct2(again / "model.bin")
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_allclose(second[name], value, rtol=1e-6, atol=1e-7, err_msg=name)
+
+
+class Trap:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, sprung: Path) -> None:
+        self._sprung = sprung
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self._sprung),)
+
+
+def test_neither_pickles_nor_code_of_the_model_are_run(
+    tiny: Path, convert: Callable[..., Path], tmp_path: Path
+) -> None:
+    sprung = tmp_path / "sprung"
+    for name in ("pytorch_model.bin", "training_args.bin", "model.pkl"):
+        (tiny / name).write_bytes(pickle.dumps(Trap(sprung)))
+    code = f"import os\nos.mkdir({str(sprung)!r})\n"
+    (tiny / "odd.py").write_text(code)
+    for name, keys in (
+        ("config.json", ("AutoConfig", "AutoModelForSpeechSeq2Seq")),
+        ("tokenizer_config.json", ("AutoTokenizer",)),
+    ):
+        config = json.loads((tiny / name).read_text(encoding="utf-8"))
+        config["auto_map"] = dict.fromkeys(keys, "odd.Odd")
+        (tiny / name).write_text(json.dumps(config), encoding="utf-8")
+    check_model_dir(convert(tiny))
+    assert not sprung.exists()
+    pickle.loads((tiny / "model.pkl").read_bytes())  # the trap works
+    assert sprung.is_dir()
+
+
+def test_only_pickled_weights_are_refused(tiny: Path, convert: Callable[..., Path]) -> None:
+    (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
+    with pytest.raises(EngineError) as caught:
+        convert(tiny)
+    assert caught.value.code == "unsafe_format"
+
+
+def test_a_tokenizer_of_another_model_is_refused(tiny: Path, convert: Callable[..., Path]) -> None:
+    path = tiny / "added_tokens.json"
+    added = json.loads(path.read_text(encoding="utf-8"))
+    added["<|yue|>"] = max(added.values()) + 1
+    path.write_text(json.dumps(added), encoding="utf-8")
+    with pytest.raises(EngineError, match="tokens and the weights have 51865") as caught:
+        convert(tiny)
+    assert caught.value.code == "model_misfit"
+
+
+def test_weights_that_lack_a_tensor_are_not_filled_up(
+    tiny: Path, convert: Callable[..., Path]
+) -> None:
+    path = tiny / "model.safetensors"
+    data = path.read_bytes()
+    name = b"model.decoder.layers.1.fc1.weight"
+    path.write_bytes(data.replace(name, name.replace(b"fc1", b"fcX")))
+    with pytest.raises(EngineError, match="lack 1 tensors") as caught:
+        convert(tiny)
+    assert caught.value.code == "model_misfit"
+
+
+def test_the_memory_bound_holds(base: Path, convert: Callable[..., Path]) -> None:
+    with pytest.raises(EngineError, match="more than the 60 MB") as caught:
+        convert(base, memory_limit_mb=60)
+    assert caught.value.code == "out_of_memory"
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_a_cancelled_conversion_leaves_nothing(base: Path, python: Path, tmp_path: Path) -> None:
+    converter = Converter(cache_dir=tmp_path / "cache", compute_type="int8", python=python)
+    cancelled = threading.Event()
+
+    def cancel_once_loaded(transfer: Transfer) -> None:
+        if transfer.done_bytes:
+            cancelled.set()
+
+    with pytest.raises(EngineError) as caught:
+        converter.convert(SPEC, base, cancel_once_loaded, cancelled)
+    assert caught.value.code == "cancelled"
+    assert not psutil.Process().children(recursive=True)
+    left = [path.name for path in (tmp_path / "cache" / "converted").iterdir()]
+    assert all(name.endswith(".lock") for name in left)
+    assert converter.find(SPEC, base) is None

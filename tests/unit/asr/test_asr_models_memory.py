@@ -1,0 +1,131 @@
+"""Models that share memory: kept for a while, or one in place of another."""
+
+from __future__ import annotations
+
+import pytest
+
+from asr.memory_rule import Fit
+from asr.reports import ModelError
+from tests.support.model_bench import Bench, spec, until
+
+
+async def test_a_model_left_stays_for_a_while_and_is_back_at_once() -> None:
+    bench = Bench(keep_s=60)
+    for name in ("a", "b", "a"):
+        await bench.manager.load(name)
+    assert bench.asked == ["a", "b"]
+    assert set(bench.host.attached) == {"a", "b"}
+    await bench.manager.close()
+    assert all(engine.closed for engine in bench.engines)
+
+
+async def test_a_model_that_nobody_uses_leaves_after_its_time() -> None:
+    bench = Bench(keep_s=0.01)
+    await bench.manager.load("a")
+    await bench.manager.load("b")
+    await until(lambda: set(bench.host.attached) == {"b"})
+    await bench.manager.close()
+
+
+async def test_a_model_kept_for_later_makes_room_for_one_that_is_wanted() -> None:
+    bench = Bench(keep_s=60)
+    bench.room = lambda loaded_mb: Fit.BESIDE if loaded_mb <= 100 else Fit.INSTEAD
+    for name in ("a", "b", "c"):
+        await bench.manager.load(name)
+    assert [engine.closed for engine in bench.engines] == [True, False, False]
+    assert bench.host.held == []
+    await bench.manager.close()
+
+
+async def test_what_is_taken_is_measured() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    measured = bench.manager.current_measurement
+    assert measured is not None
+    assert (measured.memory_mb, measured.rtf) == (100, 0.02)
+    listed = {listing.spec.id: listing.measurement for listing in await bench.manager.listing()}
+    assert (listed["a"], listed["b"]) == (measured, None)
+    await bench.manager.close()
+
+
+async def test_a_model_that_fits_nowhere_is_refused_with_the_figures() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.fits = Fit.NOT_AT_ALL
+    with pytest.raises(ModelError, match="no room") as caught:
+        await bench.manager.load("b")
+    assert caught.value.code == "out_of_memory"
+    assert (bench.manager.current, bench.asked) == (spec("a"), ["a"])
+    await bench.manager.close()
+
+
+async def test_where_both_do_not_fit_utterances_end_before_the_old_model_leaves() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    before = bench.manager.acquire()
+    bench.fits = Fit.INSTEAD
+    load = await bench.begin("b")
+    await until(lambda: bench.host.held == ["b"])
+    meanwhile = bench.manager.acquire()
+    assert (before.model_id, meanwhile.model_id) == ("a", "b")
+    assert bench.manager.pace_of("b") == bench.manager.pace_of("a")
+    assert bench.asked == ["a"], "the new one waits for the old one's utterance"
+    before.release()
+    await load
+    assert bench.engines[0].closed
+    assert bench.manager.current == spec("b")
+    assert (set(bench.host.attached), bench.host.rerouted) == ({"b"}, [])
+    meanwhile.release()
+    await bench.manager.close()
+
+
+async def test_a_model_that_does_not_come_in_the_place_of_another_gives_it_back() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.fits = Fit.INSTEAD
+    bench.broken.add("b")
+    held = bench.manager.acquire()
+    load = await bench.begin("b")
+    await until(lambda: bench.host.held == ["b"])
+    meanwhile = bench.manager.acquire()
+    held.release()
+    with pytest.raises(ModelError, match="the file is damaged"):
+        await load
+    assert bench.host.rerouted == [("b", "a")]
+    assert meanwhile.model_id == "a"
+    assert bench.asked == ["a", "b", "a"]
+    assert bench.manager.current == spec("a")
+    bench.fits = Fit.BESIDE
+    await bench.manager.load("c")
+    assert "a" in bench.host.attached, "an utterance still holds it"
+    meanwhile.release()
+    await until(lambda: set(bench.host.attached) == {"c"})
+    await bench.manager.close()
+
+
+async def test_where_nothing_comes_back_what_waits_fails() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.fits = Fit.INSTEAD
+    bench.broken |= {"a", "b"}
+    with pytest.raises(ModelError):
+        await bench.manager.load("b")
+    assert bench.host.rerouted == [("b", None)]
+    bench.broken.clear()
+    await bench.manager.load("c")
+    assert bench.manager.current == spec("c")
+    await bench.manager.close()
+
+
+async def test_a_shutdown_while_one_waits_for_the_other_ends() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    lease = bench.manager.acquire()
+    bench.fits = Fit.INSTEAD
+    load = await bench.begin("b")
+    await until(lambda: bench.host.held == ["b"])
+    await bench.manager.close()
+    with pytest.raises(ModelError, match="the server shuts down"):
+        await load
+    lease.release()
+    assert bench.engines[0].closed
