@@ -81,6 +81,32 @@ async def test_settings_are_live_and_per_session(tmp_path: Path) -> None:
         assert counts == {"patient": 1, "usual": 2}
 
 
+async def test_a_glossary_reaches_the_decodes_of_its_session_alone(tmp_path: Path) -> None:
+    engine = ScriptedEngine("scripted")
+    audio_of_one = pcm16(utterances(1.0))
+    async with (
+        run_server(tmp_path, ScriptedModels(lambda _: engine)) as server,
+        server.control("?session=clinic") as control,
+        server.audio("?session=clinic&events=all") as clinic,
+        server.audio("?session=other&events=all") as other,
+    ):
+        await control.until("connected")
+        for glossary in ("ศิริราช, deploy", ""):
+            await control.ask(
+                {"type": "update_config", "settings": {"glossary": glossary}}, "config_updated"
+            )
+            engine.batches.clear()
+            for audio in (clinic, other):
+                await audio.send(audio_of_one)
+                await audio.ask({"type": "audio_end"}, "audio_end_ack")
+            given = [request.options.glossary for batch in engine.batches for request in batch]
+            assert set(given) == ({"ศิริราช deploy", ""} if glossary else {""})
+        answer = await control.ask(
+            {"type": "update_config", "settings": {"glossary": "ก" * 201}}, "error"
+        )
+        assert (answer["code"], "200" in answer["message"]) == ("bad_setting", True)
+
+
 async def test_a_change_is_all_or_nothing(tmp_path: Path) -> None:
     async with run_server(tmp_path) as server, server.control() as control:
         await control.ask(

@@ -81,6 +81,7 @@ class Rig:
     model_id: str = "base"
     first_partial_ms: int = 600
     partial_interval_ms: int = 1_000
+    glossary: str = ""
 
     def __post_init__(self) -> None:
         self.position = 0
@@ -88,8 +89,8 @@ class Rig:
         self.open_requests: list[DecodeRequest] = []
         self.leases: list[FakeLease] = []
         tuning = DecodeTuning(
-            FinalPolicy(self.profile, 1_500),
-            DecodeOptions(),
+            FinalPolicy(self.profile, 1_500, glossary=self.glossary),
+            DecodeOptions(glossary=self.glossary),
             self.first_partial_ms,
             self.partial_interval_ms,
         )
