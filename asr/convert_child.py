@@ -58,31 +58,46 @@ def safe_converter(request: dict[str, Any], tell: Tell) -> Any:
     import transformers  # noqa: PLC0415
     from ctranslate2.converters import TransformersConverter  # noqa: PLC0415
 
-    class SafeConverter(TransformersConverter):  # type: ignore[misc]
+    safe = loading_safely(TransformersConverter, transformers.WhisperForConditionalGeneration, tell)
+    whole = writing_tokenizer(safe, transformers.WhisperTokenizerFast, request["vocab_size"])
+    return whole(request["source"], low_cpu_mem_usage=True, trust_remote_code=False)
+
+
+def loading_safely(base: Any, whisper: Any, tell: Tell) -> Any:
+    """A converter that takes Whisper only, and its weights as `load_weights` does."""
+
+    class Safe(base):  # type: ignore[misc]
         def load_model(self, model_class: Any, path: str, **options: Any) -> Any:
-            if model_class is not transformers.WhisperForConditionalGeneration:
+            if model_class is not whisper:
                 raise MisfitError(f"config.json is that of a {model_class.__name__}, not Whisper")
             model = load_weights(model_class, path, options)
             tell(phase="quantizing")
             return model
-
-        def load_tokenizer(self, _any_class: Any, path: str, **_options: Any) -> Any:
-            made = transformers.WhisperTokenizerFast.from_pretrained(path, local_files_only=True)
-            self.backend = made.backend_tokenizer
-            complete(self.backend, request["vocab_size"])
-            return made
 
         def _load(self) -> Any:
             spec = super()._load()
             keep_convolutions(spec)
             return spec
 
+    return Safe
+
+
+def writing_tokenizer(base: Any, tokenizer_class: Any, vocab_size: int) -> Any:
+    """A converter that writes `tokenizer.json` too, checked against the weights."""
+
+    class Whole(base):  # type: ignore[misc]
+        def load_tokenizer(self, _any_class: Any, path: str, **_options: Any) -> Any:
+            made = tokenizer_class.from_pretrained(path, local_files_only=True)
+            self.backend = made.backend_tokenizer
+            complete(self.backend, vocab_size)
+            return made
+
         def convert(self, target: str, **options: Any) -> str:
             made: str = super().convert(target, **options)
             self.backend.save(str(Path(made) / "tokenizer.json"))
             return made
 
-    return SafeConverter(request["source"], low_cpu_mem_usage=True, trust_remote_code=False)
+    return Whole
 
 
 def load_weights(model_class: Any, path: str, options: dict[str, Any]) -> Any:
