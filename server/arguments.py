@@ -11,6 +11,7 @@ from pathlib import Path
 
 from asr.types import LOCAL_ID
 from server.commands import Command, CommandKind
+from server.convert_command import INSTALL_VARIABLE
 from server.settings import ENV_PREFIX, SettingError, Settings, check, parse
 
 DESCRIPTION = """\
@@ -80,7 +81,11 @@ def _pop_command(given: dict[str, object]) -> Command | None:
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Names that look like a setting's variable and are none: misspelt, perhaps."""
-    known = {"CONFIG", *(name.upper() for name in Settings.names())}
+    known = {
+        "CONFIG",
+        INSTALL_VARIABLE.removeprefix(ENV_PREFIX),
+        *(name.upper() for name in Settings.names()),
+    }
     return sorted(
         name
         for name in environment

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TextIO
 
 from asr.download import ModelDownloader
 from asr.engine import EngineError
 from asr.locate import check_model_dir
-from asr.transfer import Transfer
+from asr.prepared import prepare_model_dir
 from asr.types import ModelFormat, ModelSpec
-from server.download_view import View, view_on
-from server.resources import SERVER_SCRIPT, catalogue_of, command_line
+from server.download_view import view_on
+from server.engines import cache_dir_of
+from server.model_commands import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    USAGE,
+    Telling,
+    chosen,
+    signals_set,
+)
+from server.resources import SERVER_SCRIPT, command_line
 from server.settings import Settings
-
-OK: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
-INTERRUPTED: Final = 130
-
-_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 def download(model_id: str, settings: Settings) -> int:
@@ -32,29 +33,32 @@ def download(model_id: str, settings: Settings) -> int:
 
     Raises CatalogueError.
     """
-    catalogue = catalogue_of(settings)
-    spec = catalogue.get(model_id)
+    spec = chosen(model_id, settings)
     if spec is None:
-        known = "".join(f"\n  {known.id:<26} {known.name}" for known in catalogue.values())
-        sys.stderr.write(f"Error: no model {model_id!r} in the catalogue; there are:{known}\n")
         return USAGE
     cancelled = threading.Event()
     downloader = ModelDownloader(offline=settings.offline)
-    with _signals_set(cancelled):
-        return DownloadCommand(downloader, sys.stdout, sys.stderr).run(spec, cancelled)
+    command = DownloadCommand(downloader, cache_dir_of(settings), sys.stdout, sys.stderr)
+    with signals_set(cancelled):
+        return command.run(spec, cancelled)
 
 
 class DownloadCommand:
-    """Fetches a model and tells of it. `columns` is for a terminal that does not say its width."""
+    """Fetches a model and tells of it. `columns` is for a terminal that does not say its width.
+
+    `cache_dir` is where files that a model lacks are made.
+    """
 
     def __init__(
         self,
         downloader: ModelDownloader,
+        cache_dir: Path,
         out: TextIO,
         err: TextIO,
         columns: int | None = None,
     ) -> None:
         self._downloader = downloader
+        self._cache_dir = cache_dir
         self._out = out
         self._err = err
         self._columns = columns
@@ -69,7 +73,11 @@ class DownloadCommand:
             return OK
         with ExitStack() as stack:
             view = view_on(self._out, self._columns)
-            telling = _Telling(spec, lambda: stack.enter_context(view), self._say)
+            telling = Telling(
+                lambda done_bytes: _headline(spec, done_bytes),
+                lambda: stack.enter_context(view),
+                self._say,
+            )
             try:
                 folder = self._downloader.download(spec, telling.show, cancelled)
             except EngineError as error:
@@ -100,7 +108,7 @@ class DownloadCommand:
             )
             return OK
         try:
-            check_model_dir(folder)
+            check_model_dir(prepare_model_dir(spec, folder, self._cache_dir))
         except EngineError as error:
             self._err.write(f"Error: it cannot be used yet: {error.message}\n")
             return FAILED
@@ -112,45 +120,6 @@ class DownloadCommand:
         self._out.flush()
 
 
-class _Telling:
-    """Opens the view at the first progress, unless that says that all is there."""
-
-    def __init__(
-        self, spec: ModelSpec, open_view: Callable[[], View], say: Callable[[str], None]
-    ) -> None:
-        self._spec = spec
-        self._open_view = open_view
-        self._say = say
-        self._view: View | None = None
-        self.was_complete = False
-
-    def show(self, transfer: Transfer) -> None:
-        """How far it has come."""
-        if self._view is None and transfer.done_bytes == transfer.total_bytes:
-            self.was_complete = True
-            return
-        if self._view is None:
-            rest = " (going on where an earlier try ended)" if transfer.done_bytes else ""
-            self._say(f"Downloading {self._spec.id} from {self._spec.repo}{rest}")
-            self._view = self._open_view()
-        self._view.show(transfer)
-
-
-@contextmanager
-def _signals_set(cancelled: threading.Event) -> Iterator[None]:
-    """Ctrl-C (and what else ends a program) ends the download; a second one the process."""
-
-    def on_signal(number: int, _: object) -> None:
-        cancelled.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before: dict[int, Any] = {}
-    for name in _SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, on_signal)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _headline(spec: ModelSpec, done_bytes: int) -> str:
+    rest = " (going on where an earlier try ended)" if done_bytes else ""
+    return f"Downloading {spec.id} from {spec.repo}{rest}"

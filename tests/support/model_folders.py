@@ -18,11 +18,19 @@ N_MELS = 80
 
 
 def ct2_folder(
-    folder: Path, *, tokens: Sequence[str] = TOKENS, n_mels: int = N_MELS, complete: bool = True
+    folder: Path,
+    *,
+    tokens: Sequence[str] = TOKENS,
+    n_mels: int = N_MELS,
+    complete: bool = True,
+    filler: int = 0,
 ) -> Path:
-    """A CTranslate2 folder; without the two files that may be made if not `complete`."""
+    """A CTranslate2 folder; without the two files that may be made if not `complete`.
+
+    `filler` is how many more weights it has, of two bytes each.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    write_model_bin(folder / "model.bin", len(tokens), n_mels)
+    write_model_bin(folder / "model.bin", len(tokens), n_mels, filler=filler)
     write_json(folder / "config.json", {"lang_ids": []})
     write_json(folder / "vocabulary.json", list(tokens))
     if complete:
@@ -50,15 +58,18 @@ def tensors(n_mels: int = N_MELS) -> Tensors:
     }
 
 
-def write_model_bin(path: Path, vocab_size: int, n_mels: int, version: int = 6) -> None:
-    """CTranslate2's format, with the two variables that are looked at and an alias."""
+def write_model_bin(
+    path: Path, vocab_size: int, n_mels: int, version: int = 6, filler: int = 0
+) -> None:
+    """CTranslate2's format, with the two variables that are looked at, others and an alias."""
 
     def text(value: str) -> bytes:
         return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
 
-    variables = {
+    variables: dict[str, tuple[int, ...]] = {
         "decoder/embeddings/weight": (vocab_size, 2),
         "encoder/conv1/weight": (2, n_mels, 3),
+        "encoder/filler": (filler,),
     }
     data = struct.pack("<I", version) + text("WhisperSpec")
     data += struct.pack("<II", 3, len(variables))

@@ -14,13 +14,19 @@ from asr.download import ModelDownloader
 from asr.types import ModelFormat, ModelSpec
 from server.download_command import DownloadCommand, download
 from server.settings import Settings
-from tests.support.downloads import CT2_SPEC, HURRIED, REPO, SMALL_FILES, ct2_files
+from tests.support.downloads import CT2_SPEC, HURRIED, REPO
 from tests.support.hub_server import HubServer
+from tests.support.model_folders import ct2_folder
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with HubServer({REPO: ct2_files()}) as server:
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    published = ct2_folder(tmp_path / "published", filler=150_000)
+    with HubServer({REPO: files_of(published)}) as server:
         yield server
 
 
@@ -43,7 +49,9 @@ class Shell:
             offline=self.offline,
         )
         out, err = io.StringIO(), io.StringIO()
-        status = DownloadCommand(downloader, out, err).run(spec, cancelled or threading.Event())
+        status = DownloadCommand(downloader, self.cache_dir / "made", out, err).run(
+            spec, cancelled or threading.Event()
+        )
         return status, out.getvalue(), err.getvalue()
 
 
@@ -108,12 +116,11 @@ def test_a_transformers_model_still_has_to_be_converted(shell: Shell) -> None:
     assert out.rstrip().endswith("--convert m")
 
 
-def test_a_model_that_lacks_its_tokenizer_is_not_called_ready(shell: Shell) -> None:
-    files = {name: content for name, content in SMALL_FILES.items() if "tokenizer" not in name}
-    shell.hub.push(REPO, files | {"model.bin": b"w"})
+def test_a_model_that_lacks_its_tokenizer_is_not_called_ready(shell: Shell, tmp_path: Path) -> None:
+    shell.hub.push(REPO, files_of(ct2_folder(tmp_path / "bare", complete=False)))
     status, out, err = shell.run()
     assert status == 1
-    assert "lacks tokenizer.json" in err
+    assert "tokenizer.json" in err
     assert "--model" not in out
 
 
