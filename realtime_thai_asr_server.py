@@ -20,6 +20,8 @@ try:
     from server.app import App
     from server.arguments import read_invocation, unknown_variables
     from server.commands import run_command
+    from server.engines import usable_cpu_count
+    from server.heap import bound_heaps
     from server.listener import ListenError
     from server.logs import set_up_logging
     from server.settings import SettingError, Settings
@@ -47,6 +49,7 @@ def main() -> int:
     set_up_logging(settings.log_level, settings.log_file)
     for name in unknown_variables(os.environ):
         logging.warning("no setting is called %s: it has no effect", name)
+    bound_heaps(usable_cpu_count())
     # the helper threads of numpy's BLAS spin after each small product: a tenth of all CPU time here
     threadpool_limits(limits=1, user_api="blas")
     try:

@@ -129,7 +129,8 @@ def report(before: Switches, after: Switches) -> str:
         f"longest pause between partials of an utterance: {longest_pause_s(before.heard):.2f} s "
         f"without, {longest_pause_s(after.heard):.2f} s with switches",
         f"memory after switch 5: {rss[4]:.0f} MB, after the last: {rss[-1]:.0f} MB "
-        f"({100 * (rss[-1] / rss[4] - 1):+.1f} %), peak {max(rss):.0f} MB",
+        f"({100 * (rss[-1] / rss[4] - 1):+.1f} %), peak {max(rss):.0f} MB; "
+        + " ".join(f"{each:.0f}" for each in rss),
         f"loop late by {before.lag_worst_ms:.1f} ms at the most without (p99 "
         f"{before.lag_p99_ms:.1f}), {after.lag_worst_ms:.1f} ms with (p99 {after.lag_p99_ms:.1f})",
         f"load average at the end {os.getloadavg()[0]:.1f}",
