@@ -237,7 +237,7 @@ class _Progress:
         self._total_bytes = source_bytes + written_bytes
         self._read_bytes = 0
         self._on_progress = on_progress
-        self._meter = TransferMeter(0, self._total_bytes, time.monotonic())
+        self._meter: TransferMeter | None = None
 
     def heard(self, told: Told) -> None:
         """The weights are in memory once they are quantised."""
@@ -246,15 +246,20 @@ class _Progress:
         self.tick()
 
     def tick(self) -> None:
-        """Look at the file that grows."""
+        """Look at the file that grows. Before there is one, nothing can be said of a rate."""
         file = self.made / "model.bin"
-        written = file.stat().st_size if file.is_file() else 0
-        done = min(self._total_bytes, self._read_bytes + written)
-        self._on_progress(self._meter.at(done, time.monotonic()))
+        if not file.is_file():
+            self._on_progress(Transfer(self._read_bytes, self._total_bytes))
+            return
+        done = min(self._total_bytes, self._read_bytes + file.stat().st_size)
+        now_s = time.monotonic()
+        if self._meter is None:
+            self._meter = TransferMeter(done, self._total_bytes, now_s)
+        self._on_progress(self._meter.at(done, now_s))
 
     def finished(self) -> None:
         """All of it."""
-        self._on_progress(self._meter.at(self._total_bytes, time.monotonic()))
+        self._on_progress(Transfer(self._total_bytes, self._total_bytes))
 
 
 def quantization_of(compute_type: str) -> str:

@@ -18,13 +18,13 @@ from typing import Any
 
 import ctranslate2
 import numpy as np
-import tokenizers
 from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
 from asr.engine import EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.features import FRAMES_PER_S, FULL_FRAMES, Features, context_frames, log_mel
+from asr.tokenizer_pool import TokenizerPool
 from asr.types import DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
 
 MAX_NEW_TOKENS = 224
@@ -73,8 +73,12 @@ class Ct2Engine:
         workers: int,
         threads_per_worker: int,
         max_batch: int,
+        tokenizers: TokenizerPool | None = None,
     ) -> None:
-        """Load (blocking). Raises EngineError `model_load_failed` or `out_of_memory`."""
+        """Load (blocking). Raises EngineError `model_load_failed` or `out_of_memory`.
+
+        `tokenizers` may hold the model's tokenizer already.
+        """
         try:
             self._model = ctranslate2.models.Whisper(
                 str(model_dir),
@@ -84,7 +88,7 @@ class Ct2Engine:
                 intra_threads=threads_per_worker,
             )
             self._tokenizer = Tokenizer(
-                tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json")),
+                (tokenizers or TokenizerPool()).read(model_dir / "tokenizer.json"),
                 self._model.is_multilingual,
                 task="transcribe",
                 language=spec.language,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from asr.engine import EngineError
 from asr.weight_files import (
     SAFETENSORS,
@@ -139,6 +141,25 @@ def has_any(folder: Path, names: Sequence[str]) -> bool:
     return any((folder / name).is_file() for name in names)
 
 
+class _AddedToken(msgspec.Struct):
+    id: int
+    content: str
+
+
+class _TokenizerModel(msgspec.Struct):
+    vocab: dict[str, int]
+
+
+class _TokenizerFile(msgspec.Struct):
+    model: _TokenizerModel
+    added_tokens: list[_AddedToken] = []
+
+
+# megabytes: with `json` every other thread would stand still for a tenth of a second
+_TOKENIZER_JSON: Final = msgspec.json.Decoder(_TokenizerFile)
+_VOCABULARY_JSON: Final = msgspec.json.Decoder(list[str])
+
+
 def read_vocabulary(folder: Path) -> list[str]:
     """The tokens that a CTranslate2 model knows, by number. Raises EngineError."""
     path = next(folder / name for name in VOCABULARIES if (folder / name).is_file())
@@ -184,7 +205,7 @@ def read(path: Path, reader: Callable[[Path], T]) -> T:
         raise EngineError("model_incomplete", f"{error}; {REMEDY}") from error
     except FileNotFoundError as error:
         raise EngineError("model_incomplete", f"{path} is missing; {REMEDY}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
         raise EngineError(
             "model_incomplete", f"{path} cannot be read ({error}); {REMEDY}"
         ) from error
@@ -198,17 +219,15 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def _vocabulary(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8")
-    tokens = json.loads(text) if path.suffix == ".json" else text.removesuffix("\n").split("\n")
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise TypeError("not a list of tokens")
-    return tokens
+    if path.suffix == ".json":
+        return _VOCABULARY_JSON.decode(path.read_bytes())
+    return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
 
 
 def _tokens(path: Path) -> Tokens:
-    parts = _object(path)
-    numbers: dict[int, str] = {number: text for text, number in parts["model"]["vocab"].items()}
-    numbers |= {token["id"]: token["content"] for token in parts.get("added_tokens", ())}
+    parts = _TOKENIZER_JSON.decode(path.read_bytes())
+    numbers = {number: text for text, number in parts.model.vocab.items()}
+    numbers |= {token.id: token.content for token in parts.added_tokens}
     if sorted(numbers) != list(range(len(numbers))):
         raise ValueError("its tokens are not numbered from 0 on")
     return Tokens(tuple(numbers[number] for number in range(len(numbers))))

@@ -6,6 +6,7 @@ import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from asr.convert import Converter
 from asr.convert_packages import find_convert_python
@@ -18,12 +19,16 @@ from asr.locate import check_model_dir, find_model
 from asr.model_source import TellFetch
 from asr.prepared import prepare_model_dir
 from asr.resilient_engine import ResilientEngine
+from asr.tokenizer_pool import TokenizerPool
 from asr.types import ModelFormat, ModelSpec
 from server.engines import Machine, cache_dir_of
 from server.package_check import ROOT
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+
+_FolderState: TypeAlias = frozenset[tuple[str, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class ModelStore:
     ) -> None:
         self._machine = machine
         self._probe = probe
+        self._tokenizers = TokenizerPool()
+        self._checked: dict[Path, _FolderState] = {}
+        """Folders found fit: their large JSON files need not be read at each load."""
         self._cache_dir = cache_dir_of(settings)
         self._hub_cache_dir = hub.cache_dir if hub else None
         self._downloader = ModelDownloader(
@@ -108,7 +116,10 @@ class ModelStore:
     def _usable(self, spec: ModelSpec, folder: Path) -> Path:
         """The folder, or ours where files had to be added. Raises EngineError for a misfit."""
         usable = prepare_model_dir(spec, folder, self._cache_dir)
-        check_model_dir(usable)
+        state = _state_of(usable)
+        if self._checked.get(usable) != state:
+            check_model_dir(usable)
+            self._checked[usable] = state
         return usable
 
     def _converter(self, python: Path | None) -> Converter:
@@ -126,4 +137,11 @@ class ModelStore:
             workers=machine.workers,
             threads_per_worker=machine.threads_per_worker,
             max_batch=machine.max_batch,
+            tokenizers=self._tokenizers,
         )
+
+
+def _state_of(folder: Path) -> _FolderState:
+    """Name, size and time of every file: what changes when a file does."""
+    files = ((path.name, path.stat()) for path in folder.iterdir())
+    return frozenset((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)

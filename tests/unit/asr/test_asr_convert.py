@@ -160,6 +160,22 @@ def test_progress_goes_up_to_all_bytes(bench: Bench) -> None:
     )
 
 
+def test_before_anything_is_written_no_rate_is_told(bench: Bench) -> None:
+    waits = COPIES.replace("shutil.copytree", "sys.stdin.read(1); shutil.copytree")
+    seen: list[Transfer] = []
+    cancelled = threading.Event()
+
+    def see(transfer: Transfer) -> None:
+        seen.append(transfer)
+        if len(seen) == 5:
+            cancelled.set()
+
+    with pytest.raises(EngineError, match="cancelled"):
+        bench.converter(waits).convert(SPEC, bench.source, see, cancelled)
+    assert all(transfer.bytes_per_s is None for transfer in seen)
+    assert seen[-1].done_bytes == (bench.source / "model.safetensors").stat().st_size
+
+
 def test_without_packages_it_says_what_to_run(bench: Bench) -> None:
     error = bench.refusal(python=None)
     assert error.code == "needs_convert_packages"

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from asr.embedded_model import embedded_file
 from asr.engine import EngineError
 from asr.locate import check_model_dir
+from asr.model_files import read_vocabulary
 from asr.prepared import prepare_model_dir
 from asr.types import ModelFormat, ModelSpec
 from tests.support.model_folders import TOKENS, ct2_folder, write_json, write_tokenizer_json
@@ -95,6 +97,25 @@ def test_a_tokenizer_of_other_tokens_is_not_put_in(
         prepare_model_dir(SPEC, folder, tmp_path / "cache", known)
     assert caught.value.code == "model_incomplete"
     assert not list((tmp_path / "cache" / "prepared").glob("*.making"))
+
+
+def test_an_older_multilingual_whisper_gets_the_built_in_tokenizer(tmp_path: Path) -> None:
+    """As Thonburian small comes: without one, and with a token by its older name."""
+    tokens = read_vocabulary(embedded_file("vocabulary.json").parent)
+    tokens[tokens.index("<|nospeech|>")] = "<|nocaptions|>"
+    folder = ct2_folder(tmp_path / "m", tokens=tokens, complete=False)
+    ours = prepare_model_dir(SPEC, folder, tmp_path / "cache")
+    check_model_dir(ours)
+    built_in = embedded_file("tokenizer.json").read_bytes()
+    assert (ours / "tokenizer.json").read_bytes() == built_in
+
+
+def test_large_v3_does_not_get_it(tmp_path: Path) -> None:
+    tokens = read_vocabulary(embedded_file("vocabulary.json").parent)
+    tokens.insert(tokens.index("<|translate|>"), "<|yue|>")
+    folder = ct2_folder(tmp_path / "m", tokens=tokens, n_mels=128, complete=False)
+    with pytest.raises(EngineError, match="51865 tokens and the model 51866"):
+        prepare_model_dir(SPEC, folder, tmp_path / "cache")
 
 
 def test_what_is_no_ct2_folder_is_left_to_the_check(tmp_path: Path) -> None:
