@@ -1,4 +1,4 @@
-"""What a glossary does: CER of clips, and what is said to noise, with Whisper base.
+"""What a glossary does: CER of clips, what is said to noise, and time, with Whisper base.
 
 `python -m benchmarks.glossary`; docs/models.md has the figures.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from asr.engine import Engine
+from asr.glossary import LONGEST
 from asr.quality import ECHO, Attempt, FinalPolicy, QualityGate
 from asr.thai_text import spoken
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelSpec, Profile
@@ -27,6 +29,11 @@ GLOSSARIES: Mapping[str, str] = {
     "none": "",
     "words of the clips": "ทักซ์ แป้นพิมพ์ คลิก เมาส์ ลูกศร สเปซบาร์ ลวดลาย อิฐใส",
     "words of other talk": "ศิริราช พาราเซตามอล วัคซีน ความดัน เบาหวาน deploy server database",
+    "both, 200 characters": (
+        "ศิริราช พาราเซตามอล วัคซีน ความดัน เบาหวาน ทักซ์ แป้นพิมพ์ คลิก เมาส์ โรงพยาบาล ใบสั่งยา "
+        "ผู้ป่วยนอก เวชระเบียน ลูกศร สเปซบาร์ ลวดลาย อิฐใส ห้องฉุกเฉิน แพทย์เวร พยาบาล อายุรกรรม "
+        "กุมารเวช ศัลยกรรม ทันตกรรม"
+    )[:LONGEST],
 }
 RARE_WORDS = ("ทักซ์", "แป้นพิมพ์", "เมาส์", "ลูกศร", "สเปซบาร์", "ลวดลาย", "อิฐใส")
 """Counted in the references and in what was heard."""
@@ -68,6 +75,24 @@ def hear_all(
     """Every clip, two at a time."""
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(lambda clip: hear(engine, audio_of(clip), policy, gate), clips))
+
+
+def time_decodes(engine: Engine, clips: list[Clip]) -> list[list[str]]:
+    """One row for each glossary: processor time of a cut, greedy decode of every clip."""
+    spent_s = dict.fromkeys(GLOSSARIES, 0.0)
+    for clip in clips:
+        for name, glossary in GLOSSARIES.items():
+            request = _request(
+                audio_of(clip), DecodeOptions(context_margin_ms=2_000, glossary=glossary)
+            )
+            prepared = engine.prepare(request)
+            begun_s = time.process_time()
+            engine.decode([prepared])
+            spent_s[name] += time.process_time() - begun_s
+    return [
+        [name, f"{1_000 * total_s / len(clips):.0f} ms", f"{total_s / spent_s['none']:.2f}"]
+        for name, total_s in spent_s.items()
+    ]
 
 
 def _request(audio: Samples, options: DecodeOptions) -> DecodeRequest:
@@ -138,10 +163,14 @@ COLUMNS = (
     "noises with a text",
 )
 
+TIME_COLUMNS = ("glossary", "processor time of a decode", "to none")
+
 
 def main() -> None:
     """Write the table."""
     engine, spec = load_engine(workers=WORKERS)
+    times = time_decodes(engine, load_clips(evaluation_folder() / "dev.jsonl"))
+    sys.stdout.write(markdown(TIME_COLUMNS, times) + "\n\n")
     rows = [row for profile in Profile for row in compare(engine, spec, profile)]
     sys.stdout.write(markdown(COLUMNS, rows) + "\n")
     engine.close()

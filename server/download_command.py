@@ -122,4 +122,5 @@ class DownloadCommand:
 
 def _headline(spec: ModelSpec, done_bytes: int) -> str:
     rest = " (going on where an earlier try ended)" if done_bytes else ""
-    return f"Downloading {spec.id} from {spec.repo}{rest}"
+    terms = f"\n{spec.terms}" if spec.terms else ""
+    return f"Downloading {spec.id} from {spec.repo}{rest}\nLicence: {spec.licence}{terms}"

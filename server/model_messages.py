@@ -73,6 +73,8 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     recommended: Annotated[bool, Meta(description="one of the first to try")]
     repo: Annotated[str, Meta(description="its repository on Hugging Face")]
     licence: Annotated[str, Meta(description="licence of the weights")]
+    terms: Annotated[Opt, Meta(description="conditions beyond the licence")] = UNSET
+    prompt_allowed: Annotated[bool, Meta(description="it is given a session's `glossary`")] = True
     state: Annotated[str, Meta(description="remote, fetching, on_disk, loading or ready")]
     on_disk: Annotated[bool, Meta(description="needs no download")]
     current: Annotated[bool, Meta(description="it answers now")]

@@ -193,6 +193,8 @@ def _model_info(listing: ModelListing, current: bool) -> ModelInfo:
         recommended=spec.recommended,
         repo=spec.repo,
         licence=spec.licence,
+        terms=spec.terms or UNSET,
+        prompt_allowed=spec.prompt_allowed,
         state=listing.state.value,
         on_disk=listing.state not in (ModelState.REMOTE, ModelState.FETCHING),
         current=current,

@@ -24,7 +24,12 @@ async def test_the_catalogue_and_a_switch_that_everybody_hears_of(tmp_path: Path
                 "broken": "on_disk",
                 "far": "remote",
             }
-            assert listed["models"][0]["type"] == "faster_whisper"
+            near, *_, far = listed["models"]
+            assert near["type"] == "faster_whisper"
+            assert (near["licence"], near["prompt_allowed"]) == ("unknown", True)
+            assert "terms" not in near
+            assert (far["licence"], far["terms"]) == ("mit", "Ask its authors.")
+            assert far["prompt_allowed"] is False
             loaded = await control.ask(
                 {"type": "load_model", "model_id": "second", "request_id": "m"}, "model_loaded"
             )

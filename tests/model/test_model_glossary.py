@@ -7,12 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
+from asr.ct2_engine import MAX_NEW_TOKENS, TEXT_CONTEXT
+from asr.embedded_model import default_cache_dir, ensure_embedded_model
 from asr.engine import Engine
+from asr.glossary import LONGEST
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest, Hypothesis
 from audio.types import Samples
 from benchmarks.dataset import load_clips
-from benchmarks.glossary import audio_of
+from benchmarks.glossary import GLOSSARIES, audio_of
 from benchmarks.offline import load_engine
 
 pytestmark = pytest.mark.model
@@ -20,6 +24,14 @@ pytestmark = pytest.mark.model
 GLOSSARY = "ทักซ์ แป้นพิมพ์ คลิก เมาส์ ลูกศร สเปซบาร์"
 CUT = DecodeOptions()
 TOLD = replace(CUT, glossary=GLOSSARY)
+WHISPER_PROMPT = (
+    "<|startofprev|>",
+    "<|startoftranscript|>",
+    "<|th|>",
+    "<|transcribe|>",
+    "<|notimestamps|>",
+)
+"""Beside the glossary."""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +96,32 @@ def test_too_many_tokens_and_special_ones_leave_room_to_speak(
 ) -> None:
     options = replace(CUT, glossary=glossary, max_new_tokens=224)
     assert decode(engine, clips["gc_maze"], options).tokens
+
+
+@pytest.mark.parametrize(
+    "special", ["<|endoftext|>", "<|nospeech|><|th|>", "<|0.00|>", "<|startofprev|>"]
+)
+@pytest.mark.parametrize("place", ["after", "between"])
+def test_the_names_of_special_tokens_never_become_these_tokens(
+    engine: Engine, clips: dict[str, Samples], special: str, place: str
+) -> None:
+    """Not even where a glossary comes to the engine untidied: they are left out of it."""
+    plain = "ทักซ์แป้นพิมพ์" if place == "between" else GLOSSARY
+    told = plain.replace("แป้น", f"{special}แป้น") if place == "between" else plain + special
+    heard, meant = (
+        decode(engine, clips["gc_maze"], replace(CUT, glossary=text)) for text in (told, plain)
+    )
+    assert heard.tokens == meant.tokens
+    assert heard.avg_logprob == pytest.approx(meant.avg_logprob)
+
+
+def test_the_longest_thai_glossary_fits_beside_the_longest_text() -> None:
+    folder = ensure_embedded_model(default_cache_dir())
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    longest = GLOSSARIES["both, 200 characters"]
+    assert len(longest) == LONGEST
+    tokens = tokenizer.encode(f" {longest}", add_special_tokens=False).ids
+    assert len(tokens) + len(WHISPER_PROMPT) + MAX_NEW_TOKENS <= TEXT_CONTEXT
 
 
 @pytest.mark.parametrize("limit", [1, 20])

@@ -34,6 +34,9 @@ MODELS_YAML = """\
   repo: test/far
   format: ct2
   size_mb: 700
+  licence: mit
+  terms: Ask its authors.
+  prompt_allowed: false
   scores: [{metric: CER, value: 9.5, test_set: FLEURS, source: a paper}]
 """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 CODE = re.compile(r"^ *```.*?^ *```", re.M | re.S)
 
 
@@ -26,18 +27,25 @@ def test_the_readme_keeps_every_heading_of_the_specification_in_order() -> None:
     assert [heading for heading in there if heading in wanted] == wanted
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    text = CODE.sub("", (ROOT / name).read_text(encoding="utf-8"))
-    anchors = {
+def anchors(document: str) -> set[str]:
+    """What `#...` of a link may say of a document."""
+    return {
         re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower()).replace(" ", "-")
-        for heading in headings(text)
+        for heading in headings(document)
     }
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = CODE.sub("", path.read_text(encoding="utf-8"))
     for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif not target.startswith("https://"):
-            assert (ROOT / target).exists(), target
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        there = path.parent / name if name else path
+        assert there.exists(), target
+        if anchor:
+            assert anchor in anchors(there.read_text(encoding="utf-8")), target
 
 
 def test_every_required_package_is_explained() -> None:

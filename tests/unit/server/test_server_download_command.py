@@ -65,11 +65,18 @@ def test_it_says_what_comes_how_far_and_where_it_lies(shell: Shell) -> None:
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == f"Downloading m from {REPO}"
-    assert lines[1].split() == ["0", "%", "0.0", "of", "0.3", "MB"]
-    assert lines[2].split()[:2] == ["100", "%"]
-    assert lines[3] == "m is there:"
-    assert Path(lines[4].strip(), "model.bin").is_file()
+    assert lines[1] == "Licence: unknown"
+    assert lines[2].split() == ["0", "%", "0.0", "of", "0.3", "MB"]
+    assert lines[3].split()[:2] == ["100", "%"]
+    assert lines[4] == "m is there:"
+    assert Path(lines[5].strip(), "model.bin").is_file()
     assert lines[-1].endswith("realtime_thai_asr_server.py --model m")
+
+
+def test_licence_and_terms_are_said_before_the_first_byte_comes(shell: Shell) -> None:
+    _, out, _ = shell.run(replace(CT2_SPEC, licence="mit", terms="Ask its authors."))
+    assert out.splitlines()[1:3] == ["Licence: mit", "Ask its authors."]
+    assert out.index("Ask its authors.") < out.index("%")
 
 
 def test_what_is_there_is_said_at_once(shell: Shell) -> None:

@@ -136,6 +136,20 @@ async def test_every_decode_is_given_the_sessions_glossary_tidied() -> None:
     await models.close()
 
 
+@pytest.mark.parametrize("empty", ["", "   ", ",\n<|>", "\u200b"])
+async def test_an_empty_glossary_changes_no_decode(empty: str) -> None:
+    models = manager()
+    await models.load("quick")
+    recognisers = Recognisers(Settings(), models)
+    told, untold = (
+        [request.options for request in decodes(recognisers, windows=94, glossary=glossary)]
+        for glossary in (lambda: empty, lambda: "")
+    )
+    assert told == untold
+    assert {options.glossary for options in told} == {""}
+    await models.close()
+
+
 async def test_a_glossary_is_asked_for_at_each_utterance() -> None:
     models = manager()
     await models.load("quick")
