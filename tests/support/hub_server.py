@@ -56,6 +56,8 @@ class Faults:
     retry_after_s: int | None = None
     ranges: bool = True
     """Whether Range is understood."""
+    parts_begin_early_bytes: int = 0
+    """A part begins so much before the place that was asked for."""
     bare_listing: bool = False
     """Sizes and checksums are left out of the listing, as some mirrors do."""
     cdn_generation: int = 0
@@ -339,7 +341,8 @@ class _Handler(BaseHTTPRequestHandler):
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         may_be_part = self.headers.get("If-Range") in (None, etag)
         if found and self.server.hub.faults.ranges and may_be_part:
-            start, status = int(found[1]), 206
+            early = self.server.hub.faults.parts_begin_early_bytes
+            start, status = max(0, int(found[1]) - early), 206
             if start >= file.size_bytes:
                 self._say(416, {"Content-Range": f"bytes */{file.size_bytes}"})
                 return

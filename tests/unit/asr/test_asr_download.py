@@ -192,6 +192,16 @@ def test_a_server_without_ranges_sends_all_of_it_again(rig: DownloadRig) -> None
     assert rig.hub.fetched("model.bin") == [Fetch(0, 100_000), Fetch(0, MODEL_BYTES)]
 
 
+def test_a_part_from_another_place_is_not_taken(rig: DownloadRig) -> None:
+    rig.hub.faults.break_after.append(100_000)
+    rig.hub.faults.parts_begin_early_bytes = 10
+    assert rig.fail() == "no_network"
+    rig.hub.faults.parts_begin_early_bytes = 0
+    rig.hub.requests.clear()
+    assert contents(rig.run()) == FILES
+    assert rig.hub.fetched("model.bin") == [Fetch(100_000, MODEL_BYTES - 100_000)]
+
+
 def test_a_part_that_was_damaged_on_the_disk_is_fetched_anew(rig: DownloadRig) -> None:
     rig.hub.faults.break_after.extend([100_000, 0, 0])
     rig.fail()

@@ -114,8 +114,10 @@ def test_a_hub_that_stays_away(rig: DownloadRig) -> None:
 
 def test_a_model_that_is_there_whole_is_used_while_the_hub_is_away(rig: DownloadRig) -> None:
     folder = rig.run()
+    rig.hub.requests.clear()
     rig.hub.faults.statuses.extend([503] * 20)
     assert rig.run() == folder
+    assert len(rig.hub.requests) == 1, "it is there: nobody waits for a second try"
     assert rig.told == [Transfer(TOTAL_BYTES, TOTAL_BYTES)]
 
 
