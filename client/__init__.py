@@ -9,7 +9,13 @@ async with connect() as asr:
 from __future__ import annotations
 
 from client.addresses import AddressError
-from client.errors import ClientError, ConnectError, ConnectionLostError, RequestFailedError
+from client.errors import (
+    ClientError,
+    ConnectError,
+    ConnectionLostError,
+    ModelLoadError,
+    RequestFailedError,
+)
 from client.opening import connect
 from client.sources import FileError, read_file
 from client.stream import AsrConnection
@@ -27,12 +33,19 @@ from server.messages import (
     SpeechEndedEvent,
     SpeechStartedEvent,
 )
-from server.model_messages import ModelLoaded
+from server.model_messages import (
+    AvailableModels,
+    LoadCancelled,
+    ModelLoaded,
+    ModelPhase,
+    ModelProgress,
+)
 
 __all__ = [
     "AddressError",
     "AsrConnection",
     "AudioEndAck",
+    "AvailableModels",
     "ClientError",
     "ConnectError",
     "Connected",
@@ -41,7 +54,11 @@ __all__ = [
     "Event",
     "FileError",
     "FinalTranscription",
+    "LoadCancelled",
+    "ModelLoadError",
     "ModelLoaded",
+    "ModelPhase",
+    "ModelProgress",
     "Notice",
     "RealtimeTranscription",
     "RecordingStateEvent",

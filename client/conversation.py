@@ -15,8 +15,14 @@ from client.exchange import Exchange
 from client.feed import Feed
 from client.stream import AsrConnection
 from client.timeline import Timeline, is_restarted
-from client.view import View, minutes
+from client.view import View
+from client.words import minutes
 from server.messages import FinalTranscription
+
+FETCHING = "fetching"
+"""The state of a model whose files are on their way."""
+
+STOP_LIMIT_S = 5.0
 
 Connect = Callable[[str | None], AbstractAsyncContextManager[AsrConnection]]
 """Connects to a session: of this name, or the server's choice."""
@@ -122,7 +128,7 @@ class Conversation:
 
     async def _prepare(self, connection: AsrConnection, again: bool) -> None:
         if not again:
-            await self._load_model(connection)
+            await self._load_first(connection)
         now_s = self._clock()
         status = await connection.status()
         restarted = again and is_restarted(status.uptime_s, now_s - self._connected_s)
@@ -149,10 +155,29 @@ class Conversation:
         hint = "" if self._feed is None else self._feed.hint
         self._view.note(f"{name} -> {status.current_model} ({status.device}){hint}")
 
+    async def _load_first(self, connection: AsrConnection) -> None:
+        """Before any audio. Cancelled, it stops a download that it began, but nobody else's."""
+        if self._model is None:
+            return
+        listed = (await connection.models()).models
+        others = any(m.id == self._model and m.state == FETCHING for m in listed)
+        try:
+            await self._load_model(connection)
+        except asyncio.CancelledError:
+            if not others:
+                await self._stop_download(connection, self._model)
+            raise
+
+    async def _stop_download(self, connection: AsrConnection, model_id: str) -> None:
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await connection.cancel_load(model_id)
+            self._view.note(f"{model_id}: download stopped; what came is kept.")
+
     async def _load_model(self, connection: AsrConnection) -> None:
         if self._model is not None:
             self._view.note(f"Loading {self._model} ...")
-            await connection.load_model(self._model)
+            await connection.load_model(self._model, on_progress=self._view.model_progress)
 
     async def _load_again(self, connection: AsrConnection, again: bool) -> None:
         """While the server's own model goes on: audio waits no longer than it must."""

@@ -28,3 +28,11 @@ class RequestFailedError(ClientError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ModelLoadError(RequestFailedError):
+    """A model does not answer; the one before goes on. `code` says why: `no_network`, ..."""
+
+    def __init__(self, model_id: str, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.model_id = model_id

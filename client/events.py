@@ -9,6 +9,7 @@ import msgspec
 
 from server import messages, model_messages
 from server.messages import Event, RealtimeTranscription
+from server.model_messages import ModelProgress
 
 
 class _Envelope(msgspec.Struct):
@@ -43,7 +44,7 @@ def parse_event(message: str | bytes) -> Event | None:
 class EventQueue:
     """Events on their way to whoever iterates.
 
-    Bound: `limit` events. Overflow: the oldest partial is dropped, since newer text follows it;
+    Bound: `limit` events. Overflow: the oldest partial or model progress goes, for newer follow;
     where there is none `put` waits, so that TCP slows the server, which drops no final.
     """
 
@@ -63,7 +64,7 @@ class EventQueue:
     async def put(self, event: Event) -> None:
         """Append an event once there is room. After `finish`, it goes nowhere."""
         while len(self._events) >= self._limit and not self._finished:
-            if self._drop_partial():
+            if self._drop_passing():
                 break
             self._room.clear()
             await self._room.wait()
@@ -71,10 +72,10 @@ class EventQueue:
             self._events.append(event)
             self._arrived.set()
 
-    def _drop_partial(self) -> bool:
-        """Drop the oldest partial, if there is one."""
+    def _drop_passing(self) -> bool:
+        """Drop the oldest event that newer ones make up for, if there is one."""
         for index, event in enumerate(self._events):
-            if isinstance(event, RealtimeTranscription):
+            if isinstance(event, RealtimeTranscription | ModelProgress):
                 del self._events[index]
                 return True
         return False

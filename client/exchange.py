@@ -23,6 +23,7 @@ from server.messages import (
     SpeechEndedEvent,
     SpeechStartedEvent,
 )
+from server.model_messages import ModelLoaded
 
 NOTHING_LOST = "overloaded"
 """The one error that only delays: the server waits with the audio and takes it later."""
@@ -176,6 +177,9 @@ class Exchange:
                 self._kept_of().utterance_ended(event.utterance_id, event.at_ms)
             case Notice():
                 self._on_notice(event)
+            case ModelLoaded():
+                self._view.note(f"{event.model_id} answers from now on.")
+                self._view.model(event.model_id)
             case ErrorEvent():
                 self._on_error(event)
             case ServerShutdown():

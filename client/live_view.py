@@ -12,9 +12,12 @@ from rich.live import Live
 from rich.text import Text
 
 from asr.thai_text import clusters
+from client.model_progress import ENDS, PHASES, figures, share
 from client.thai_text import fold, width
-from client.view import minutes, speaker_label
+from client.view import speaker_label
+from client.words import minutes
 from server.messages import FinalTranscription, RealtimeTranscription
+from server.model_messages import ModelProgress
 
 PARTIAL_LINES = 2
 METER_CELLS = 10
@@ -66,6 +69,7 @@ class LiveView:
         self._progress: tuple[float, float] | None = None
         self._latency_s: float | None = None
         self._model = ""
+        self._load: ModelProgress | None = None
         self._drawn_s = 0.0
         self._closed = False
         self._live.start()
@@ -105,7 +109,17 @@ class LiveView:
     def model(self, text: str) -> None:
         """Name the model in the status line (View)."""
         self._model = text
+        self._load = None
         self._draw()
+
+    def model_progress(self, event: ModelProgress) -> None:
+        """Move the model's bar (View)."""
+        began = self._load is None or self._load.phase is not event.phase
+        self._load = None if event.phase in ENDS else event
+        if began or self._load is None:
+            self._draw()
+        else:
+            self._draw_at_leisure()
 
     def level(self, db: float) -> None:
         """Move the meter (View)."""
@@ -160,7 +174,7 @@ class LiveView:
 
     def _status(self, columns: int) -> str:
         """As much as fits, what matters most first."""
-        parts = []
+        parts = [] if self._load is None else load_parts(self._load)
         if self._level_db is not None:
             parts.append(meter(self._level_db))
         if self._progress is not None:
@@ -185,11 +199,22 @@ def meter(db: float) -> str:
 
 def progress_bar(done_s: float, total_s: float) -> str:
     """How far a file is, and the time left in it."""
-    share = min(1.0, done_s / total_s) if total_s > 0 else 1.0
-    filled = round(share * BAR_CELLS)
     left_s = max(0.0, total_s - done_s)
-    bar = "━" * filled + "─" * (BAR_CELLS - filled)
-    return f"{bar} {share:4.0%}  {minutes(done_s)}/{minutes(total_s)}, {minutes(left_s)} left"
+    bar = _bar(done_s / total_s if total_s > 0 else 1.0)
+    return f"{bar}  {minutes(done_s)}/{minutes(total_s)}, {minutes(left_s)} left"
+
+
+def load_parts(event: ModelProgress) -> list[str]:
+    """How far a model is, what matters most first."""
+    part = share(event)
+    bar = [] if part is None else [_bar(part)]
+    return [f"{event.model_id}: {PHASES[event.phase]}", *bar, *figures(event)]
+
+
+def _bar(part: float) -> str:
+    part = min(1.0, part)
+    filled = round(part * BAR_CELLS)
+    return "━" * filled + "─" * (BAR_CELLS - filled) + f" {part:4.0%}"
 
 
 def _last_lines(saying: _Saying, columns: int) -> list[Text]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from itertools import count
 from typing import TypeVar
 
@@ -11,7 +11,12 @@ import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from client.errors import ClientError, ConnectionLostError, RequestFailedError
+from client.errors import (
+    ClientError,
+    ConnectionLostError,
+    ModelLoadError,
+    RequestFailedError,
+)
 from client.events import BadEventError, EventQueue, parse_event
 from server import protocol
 from server.messages import (
@@ -31,7 +36,7 @@ from server.messages import (
     SpeechEndedEvent,
     SpeechStartedEvent,
 )
-from server.model_messages import ModelLoaded
+from server.model_messages import AvailableModels, LoadCancelled, ModelLoaded, ModelProgress
 
 ANSWER_LIMIT_S = 30.0
 ACK_LIMIT_S = 120.0
@@ -82,6 +87,8 @@ class AsrConnection:
         self._audio = audio
         self._events = EventQueue(EVENT_QUEUE_LIMIT)
         self._answers: dict[str, asyncio.Future[Event]] = {}
+        self._watchers: dict[str, tuple[str, Callable[[ModelProgress], object]]] = {}
+        """By request: which model's progress is told whom."""
         self._request_ids = count(1)
         self._window_bytes = _window_bytes(DEFAULT_RATE_HZ, 1)
         self._sent_bytes = 0
@@ -166,10 +173,41 @@ class AsrConnection:
         request = protocol.AudioEnd(request_id=self._next_id())
         return await self._ask(self._audio, request, AudioEndAck, limit_s)
 
-    async def load_model(self, model_id: str, limit_s: float | None = None) -> ModelLoaded:
-        """Make a model the one that answers. Raises RequestFailedError, ConnectionLostError."""
-        request = protocol.LoadModel(request_id=self._next_id(), model_id=model_id)
-        return await self._ask(self._control, request, ModelLoaded, limit_s)
+    async def load_model(
+        self,
+        model_id: str,
+        limit_s: float | None = None,
+        on_progress: Callable[[ModelProgress], object] | None = None,
+    ) -> ModelLoaded:
+        """Make a model the one that answers; the server fetches it first if it must.
+
+        That may take as long as the download: there is no limit unless given. `on_progress` is
+        called in the loop's thread; what it raises is raised here. To stop a download,
+        `cancel_load`: leaving this does not. Raises ModelLoadError, ConnectionLostError.
+        """
+        request_id = self._next_id()
+        if on_progress is not None:
+            self._watchers[request_id] = (model_id, on_progress)
+        request = protocol.LoadModel(request_id=request_id, model_id=model_id)
+        try:
+            return await self._ask(self._control, request, ModelLoaded, limit_s)
+        except RequestFailedError as error:
+            raise ModelLoadError(model_id, error.code, str(error)) from error
+        finally:
+            self._watchers.pop(request_id, None)
+
+    async def cancel_load(self, model_id: str) -> LoadCancelled:
+        """Stop the download of a model, for all who wait for it; what came is kept.
+
+        Raises RequestFailedError where it is not being fetched, ConnectionLostError.
+        """
+        request = protocol.CancelLoad(request_id=self._next_id(), model_id=model_id)
+        return await self._ask(self._control, request, LoadCancelled, ANSWER_LIMIT_S)
+
+    async def models(self) -> AvailableModels:
+        """The server's catalogue. Raises ConnectionLostError."""
+        request = protocol.GetModels(request_id=self._next_id())
+        return await self._ask(self._control, request, AvailableModels, ANSWER_LIMIT_S)
 
     async def status(self) -> ServerStatus:
         """What the server says of itself. Raises ConnectionLostError."""
@@ -245,6 +283,8 @@ class AsrConnection:
             self._windows_ahead -= 1
             self._window_taken.set()
             return
+        if isinstance(event, ModelProgress):
+            self._tell_watchers(event)
         request_id = getattr(event, "request_id", msgspec.UNSET)
         answer = None if request_id is msgspec.UNSET else self._answers.get(request_id)
         if answer is None:
@@ -253,6 +293,16 @@ class AsrConnection:
             answer.set_result(event)
             if isinstance(event, AudioEndAck):
                 await self._events.put(event)
+
+    def _tell_watchers(self, event: ModelProgress) -> None:
+        for request_id, (model_id, on_progress) in tuple(self._watchers.items()):
+            answer = self._answers.get(request_id)
+            if model_id != event.model_id or answer is None or answer.done():
+                continue
+            try:
+                on_progress(event)
+            except Exception as error:  # whoever waits for the model must hear of it
+                answer.set_exception(error)
 
     def _finish(self, error: ConnectionLostError | None) -> None:
         self._events.finish(error)

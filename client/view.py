@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
+from client.model_progress import ProgressLines
 from server.messages import FinalTranscription, RealtimeTranscription
+from server.model_messages import ModelProgress
 
 
 class View(Protocol):
@@ -36,6 +40,10 @@ class View(Protocol):
         """Which model answers, or that none does."""
         ...
 
+    def model_progress(self, event: ModelProgress) -> None:
+        """How far the model that was asked for is."""
+        ...
+
     def level(self, db: float) -> None:
         """How loud the microphone is, in dB of full scale."""
         ...
@@ -59,6 +67,8 @@ class PlainView:
     out: TextIO
     err: TextIO
     own_streams: tuple[str, ...] = ()
+    clock: Callable[[], float] = time.monotonic
+    _progress: ProgressLines = field(default_factory=ProgressLines, init=False, repr=False)
 
     def partial(self, event: RealtimeTranscription) -> None:
         """Nothing: a line cannot be taken back."""
@@ -81,6 +91,12 @@ class PlainView:
     def model(self, text: str) -> None:
         """Nothing: the note at the beginning says it."""
 
+    def model_progress(self, event: ModelProgress) -> None:
+        """Write a line now and then."""
+        line = self._progress.line(event, self.clock())
+        if line is not None:
+            self.note(line)
+
     def level(self, db: float) -> None:
         """Nothing."""
 
@@ -102,9 +118,3 @@ def speaker_label(event: RealtimeTranscription | FinalTranscription, own: tuple[
     if event.stream_id in own:
         return ""
     return f"[{event.speaker if isinstance(event.speaker, str) else event.stream_id}] "
-
-
-def minutes(seconds: float) -> str:
-    """A length of time, as in 1:05."""
-    whole, rest = divmod(round(seconds), 60)
-    return f"{whole}:{rest:02}"

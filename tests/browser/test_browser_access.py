@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from server.messages import ErrorEvent, Notice
+from server.model_messages import ModelPhase, ModelProgress
 from server.peer import Port
 from tests.browser.steps import connect, start_recording
 from tests.support.fake_server import FakeServer, final, model, partial
@@ -83,8 +84,27 @@ async def captions(page: Page, server: FakeServer) -> None:
     await expect(page.locator("#roll .now")).to_have_count(1)
 
 
+async def downloading(page: Page, server: FakeServer) -> None:
+    """A better model on its way, in an open card."""
+    server.notices = ["whisper-base answers, and its Thai is poor, until x is being fetched"]
+    await connect(page, server)
+    progress = ModelProgress(
+        model_id="x", phase=ModelPhase.DOWNLOADING, done_bytes=1, total_bytes=4, bytes_per_s=1e6
+    )
+    server.say_on(Port.CONTROL, progress)
+    await expect(page.locator("#model-figures")).to_contain_text("25 %")
+    await page.evaluate("document.getElementById('model-card').open = true")
+
+
 Scene = Callable[["Page", FakeServer], Awaitable[None]]
-SCENES: tuple[Scene, ...] = (nothing, connected, recording, everything_open, captions)
+SCENES: tuple[Scene, ...] = (
+    nothing,
+    connected,
+    recording,
+    everything_open,
+    captions,
+    downloading,
+)
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)

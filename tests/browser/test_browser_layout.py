@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from server.messages import Notice
+from server.model_messages import ModelPhase, ModelProgress
 from server.peer import Port
 from tests.browser.steps import connect
 from tests.support.fake_server import PAGE, FakeServer, final
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 CODES = ("no_speech", "slow_processing", "overloaded", "decode_failed", "odd")
 PHONE = (390, 844)
+LAPTOP_WIDTH = 900
 
 
 async def show_messages(page: Page, server: FakeServer) -> None:
@@ -108,3 +110,31 @@ async def test_a_port_that_is_no_control_port_is_named(
     error = page.locator("#messages li.error")
     await expect(error).to_contain_text(f"No control port answered at {server.audio_url}.")
     await expect(error).to_contain_text("8765 unless changed")
+
+
+@pytest.mark.parametrize("language", ["en", "th"])
+@pytest.mark.parametrize("width", [320, 390, 1366])
+async def test_a_download_fits_the_screen(
+    page: Page, server: FakeServer, width: int, language: str
+) -> None:
+    await page.set_viewport_size({"width": width, "height": 740})
+    await connect(page, server)
+    await page.click(f"[data-language={language}]")
+    if width < LAPTOP_WIDTH:
+        await page.click("#model-card summary")
+    progress = ModelProgress(
+        model_id="a-model-with-a-rather-long-name-of-its-own",
+        phase=ModelPhase.DOWNLOADING,
+        done_bytes=888_888_888,
+        total_bytes=3_088_888_888,
+        bytes_per_s=888_888.0,
+        left_s=2_475.0,
+    )
+    server.say_on(Port.CONTROL, progress)
+    await expect(page.locator("#model-figures")).to_contain_text("41:15")
+    for part in ("#model-result", "#model-progress", "#model-figures", "#model-cancel"):
+        box = await page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width

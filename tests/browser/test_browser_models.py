@@ -76,29 +76,6 @@ async def test_the_choice_outlives_a_new_list(page: Page, server: FakeServer) ->
     await expect(page.locator("#model")).to_have_value("typhoon-turbo")
 
 
-async def test_a_download_shows_how_far_it_is(page: Page, server: FakeServer) -> None:
-    await connect(page, server)
-    bar, words = page.locator("#model-progress"), page.locator("#model-result")
-    await expect(bar).to_be_hidden()
-    phase = ModelPhase.DOWNLOADING
-    server.say_on(
-        Port.CONTROL, progress("typhoon-turbo", phase, 375, bytes_per_s=12.4e6, left_s=90.7)
-    )
-    await expect(words).to_have_text(
-        "Downloading typhoon-turbo, 375 MB of 1.5 GB, 12 MB/s, 1:31 left"
-    )
-    await expect(bar).to_have_attribute("value", "0.25")
-    await expect(page.locator("#load")).to_be_disabled()
-    server.say_on(
-        Port.CONTROL, progress("typhoon-turbo", phase, 0.2, bytes_per_s=80_400, left_s=59.7)
-    )
-    await expect(words).to_have_text(
-        "Downloading typhoon-turbo, 200 kB of 1.5 GB, 80 kB/s, 1:00 left"
-    )
-    await page.click("[data-language=th]")
-    await expect(words).to_contain_text("กำลังดาวน์โหลด typhoon-turbo")
-
-
 async def test_a_load_goes_through_its_phases(page: Page, server: FakeServer) -> None:
     await connect(page, server)
     bar, words = page.locator("#model-progress"), page.locator("#model-result")

@@ -54,4 +54,4 @@ async def test_the_poor_model_is_told_in_the_reader_s_language(
     await connect(page, server)
     await expect(page.locator("#messages")).to_contain_text("its Thai is poor")
     await page.click("[data-language=th]")
-    await expect(page.locator("#messages")).to_contain_text("โมเดลเล็กที่ติดมาด้วย")
+    await expect(page.locator("#messages")).to_contain_text("ใช้โมเดลเล็กอยู่")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from server.messages import FinalTranscription, RealtimeTranscription, optional
+from server import protocol
+from server.messages import AudioConfigured, FinalTranscription, RealtimeTranscription, optional
 from server.model_messages import ModelInfo, Score
 
 STREAM_ID = "a1.1"
@@ -32,7 +33,7 @@ def model(
         repo=f"somebody/{model_id}",
         licence="MIT",
         state=state,
-        on_disk=state != "remote",
+        on_disk=state not in ("remote", "fetching"),
         current=False,
         size_mb=UNSET if size_mb is None else size_mb,
         scores=list(scores) or UNSET,
@@ -85,4 +86,17 @@ def final(
         confidence=0.9,
         end_reason="flush",
         reason=optional(reason),
+    )
+
+
+def configured(request: protocol.AudioConfig, stream_id: str, received_ms: int) -> AudioConfigured:
+    """The answer to `audio_config`."""
+    return AudioConfigured(
+        encoding=request.encoding,
+        sample_rate=request.sample_rate,
+        channels=request.channels,
+        channel_mode=request.channel_mode,
+        stream_ids=[stream_id],
+        received_ms=received_ms,
+        request_id=optional(request.request_id),
     )

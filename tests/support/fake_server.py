@@ -23,7 +23,6 @@ from server import protocol
 from server.addresses import Address, parse_address
 from server.http import HttpDoor, Page
 from server.messages import (
-    AudioConfigured,
     AudioEndAck,
     ConfigEvent,
     ConfigUpdated,
@@ -36,9 +35,16 @@ from server.messages import (
     ServerStatus,
     optional,
 )
-from server.model_messages import AvailableModels, ModelInfo, ModelLoaded, ModelProgress
+from server.model_messages import (
+    AvailableModels,
+    LoadCancelled,
+    ModelInfo,
+    ModelLoaded,
+    ModelPhase,
+    ModelProgress,
+)
 from server.peer import Port
-from tests.support.fake_events import STREAM_ID, TIMESTAMP, final, model, partial
+from tests.support.fake_events import STREAM_ID, TIMESTAMP, configured, final, model, partial
 
 PAGE = Path(__file__).resolve().parents[2] / "realtime_thai_asr_client.html"
 
@@ -61,6 +67,9 @@ class FakeServer:
         """What `load_model` answers instead, by model id."""
         self.load_phases: list[ModelProgress] = []
         """Said to every control connection before `load_model` is answered."""
+        self.fetched: set[str] = set()
+        """Models whose `load_model` waits for `arrive` or `cancel_load`."""
+        self._fetches: dict[str, list[tuple[ServerConnection, protocol.LoadModel]]] = {}
         self.notices: list[str] = []
         self.load = 0.0
         self.uptime_s = 1.0
@@ -168,6 +177,13 @@ class FakeServer:
         for connection in tuple(self._connections[port]):
             await connection.close(code, reason)
 
+    async def arrive(self, model_id: str) -> None:
+        """A model that was waited for is there and answers."""
+        self.current_model = model_id
+        for socket, request in self._fetches.pop(model_id):
+            request_id = optional(request.request_id)
+            await self._send(socket, ModelLoaded(model_id=model_id, request_id=request_id))
+
     async def release_pongs(self) -> None:
         """Answer the pings that wait."""
         waiting, self._pongs = self._pongs, []
@@ -207,7 +223,8 @@ class FakeServer:
         request_id = optional(request.request_id)
         match request:
             case protocol.GetModels():
-                await self._send(socket, AvailableModels(models=self._catalogue()))
+                models = AvailableModels(models=self._catalogue(), request_id=request_id)
+                await self._send(socket, models)
             case protocol.GetStatus():
                 await self._send(socket, self._status(request))
             case protocol.Ping():
@@ -221,12 +238,14 @@ class FakeServer:
                 await self._update(socket, request)
             case protocol.LoadModel():
                 await self._load(socket, request)
+            case protocol.CancelLoad():
+                await self._cancel(socket, request)
             case protocol.StartRecording():
                 self._recording("recording", request)
             case protocol.StopRecording():
                 self._recording("idle", request)
             case protocol.AudioConfig():
-                await self._send(socket, _configured(request, self.stream_id, self.received_ms))
+                await self._send(socket, configured(request, self.stream_id, self.received_ms))
             case protocol.AudioEnd():
                 self.say(*self.before_ack)
                 await self.acknowledges.wait()
@@ -243,8 +262,25 @@ class FakeServer:
         if error is not None:
             await self._send(socket, replace(error, request_id=request_id))
             return
+        if request.model_id in self.fetched:
+            self._fetches.setdefault(request.model_id, []).append((socket, request))
+            return
         self.current_model = request.model_id
         await self._send(socket, ModelLoaded(model_id=request.model_id, request_id=request_id))
+
+    async def _cancel(self, socket: ServerConnection, request: protocol.CancelLoad) -> None:
+        model_id, request_id = request.model_id, optional(request.request_id)
+        if model_id not in self._fetches:
+            message = f"{model_id} is not being fetched"
+            error = ErrorEvent(code="not_fetching", message=message, request_id=request_id)
+            await self._send(socket, error)
+            return
+        await self._send(socket, LoadCancelled(model_id=model_id, request_id=request_id))
+        for asker, load in self._fetches.pop(model_id):
+            error = ErrorEvent(code="cancelled", message=f"{model_id} was cancelled")
+            with contextlib.suppress(ConnectionClosed):
+                await self._send(asker, replace(error, request_id=optional(load.request_id)))
+        self.say_on(Port.CONTROL, ModelProgress(model_id=model_id, phase=ModelPhase.CANCELLED))
 
     async def _update(self, socket: ServerConnection, request: protocol.UpdateConfig) -> None:
         request_id = optional(request.request_id)
@@ -311,15 +347,3 @@ class FakeServer:
     @staticmethod
     async def _send(socket: ServerConnection, event: Event) -> None:
         await socket.send(protocol.encode(event))
-
-
-def _configured(request: protocol.AudioConfig, stream_id: str, received_ms: int) -> AudioConfigured:
-    return AudioConfigured(
-        encoding=request.encoding,
-        sample_rate=request.sample_rate,
-        channels=request.channels,
-        channel_mode=request.channel_mode,
-        stream_ids=[stream_id],
-        received_ms=received_ms,
-        request_id=optional(request.request_id),
-    )

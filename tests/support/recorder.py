@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from server.messages import FinalTranscription, RealtimeTranscription
+from server.model_messages import ModelPhase, ModelProgress
 
 
 class Recorder:
@@ -17,6 +18,7 @@ class Recorder:
         self.latencies: list[float | None] = []
         self.notes: list[str] = []
         self.models: list[str] = []
+        self.phases: list[ModelPhase] = []
         self.lost_streams: list[str] = []
         self.done_s = 0.0
         self._changed = asyncio.Event()
@@ -48,6 +50,10 @@ class Recorder:
 
     def model(self, text: str) -> None:
         self.models.append(text)
+
+    def model_progress(self, event: ModelProgress) -> None:
+        self.phases.append(event.phase)
+        self.touch()
 
     def level(self, db: float) -> None: ...
 

@@ -5,7 +5,8 @@ import io
 import pytest
 from msgspec.structs import replace
 
-from client.live_view import LiveView, meter, progress_bar
+from client.live_view import LiveView, load_parts, meter, progress_bar
+from server.model_messages import ModelPhase, ModelProgress
 from tests.support.fake_server import STREAM_ID, final, partial
 from tests.support.terminal import Terminal
 
@@ -158,3 +159,41 @@ def test_what_a_speaker_who_vanished_was_saying_goes_in_time(shown: Shown) -> No
     shown.now_s = 31.0
     shown.view.final(final("สอง"))
     assert "[Nok] ค้าง" not in shown.lines
+
+
+def test_a_download_has_a_bar_until_the_model_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Shown(monkeypatch, columns=100)
+    progress = ModelProgress(
+        model_id="big",
+        phase=ModelPhase.DOWNLOADING,
+        done_bytes=375_000_000,
+        total_bytes=1_500_000_000,
+        bytes_per_s=12_400_000.0,
+        left_s=90.6,
+    )
+    shown.view.model_progress(progress)
+    bar = "━━━━────────────  25%"
+    assert shown.lines == [f"big: downloading  {bar}  375 of 1500 MB  12.4 MB/s  1:31 left"]
+    shown.view.model_progress(replace(progress, done_bytes=750_000_000))
+    assert "25%" in shown.lines[0]  # drawn no more often than ten times a second
+    shown.now_s += 0.2
+    shown.view.model_progress(replace(progress, done_bytes=750_000_000))
+    assert "50%" in shown.lines[0]
+    shown.view.model_progress(ModelProgress(model_id="big", phase=ModelPhase.MEASURING))
+    assert shown.lines == ["big: trying it out"]
+    shown.view.model("big (cpu)")
+    assert shown.lines == ["big (cpu)"]
+
+
+def test_a_narrow_terminal_says_the_model_and_its_share() -> None:
+    progress = ModelProgress(
+        model_id="big", phase=ModelPhase.CONVERTING, done_bytes=1, total_bytes=4
+    )
+    assert load_parts(progress)[:2] == ["big: converting", "━━━━────────────  25%"]
+
+
+def test_a_cancelled_download_leaves_the_screen(shown: Shown) -> None:
+    shown.view.model_progress(ModelProgress(model_id="big", phase=ModelPhase.DOWNLOADING))
+    assert shown.lines == ["big: downloading"]
+    shown.view.model_progress(ModelProgress(model_id="big", phase=ModelPhase.CANCELLED))
+    assert shown.lines == []

@@ -56,7 +56,12 @@ async def test_the_model_is_loaded_before_any_audio(server: FakeServer, speech_f
     ).result()
     assert status == 0
     kinds = [type(request) for request in server.requests if not isinstance(request, protocol.Ping)]
-    assert kinds[:3] == [protocol.AudioConfig, protocol.LoadModel, protocol.GetStatus]
+    assert kinds[:4] == [
+        protocol.AudioConfig,
+        protocol.GetModels,
+        protocol.LoadModel,
+        protocol.GetStatus,
+    ]
     assert "-> biodatlab-faster" in err
     assert server.addresses[Port.AUDIO][0].session == "room"
 

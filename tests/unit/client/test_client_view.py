@@ -4,7 +4,8 @@ import io
 
 from msgspec.structs import replace
 
-from client.view import PlainView, minutes
+from client.view import PlainView
+from client.words import minutes
 from tests.support.fake_server import STREAM_ID, final, partial
 
 
