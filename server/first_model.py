@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
 
 from asr.calibration import warning
+from asr.load_requests import Accept
 from asr.reports import ModelError
 from asr.types import ModelSpec
 from server.context import Context
 from server.model_requests import load_unasked, tell_failure
+from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +55,11 @@ class FirstModel:
             return None
         if await models.is_ready(wanted.id):
             try:
-                await models.load(wanted.id)
-                return None
+                await models.load(wanted.id, self._unless_too_slow(wanted.id))
             except ModelError as error:
-                tell_failure(error, self._context.registry.tell_control)
                 await models.load(fallback.id)
-                self._say(f"{POOR.format(fallback.id)}: {error.message}")
-                return None
+                self._explain(error, fallback)
+            return None
         await models.load(fallback.id)
         if settings.offline:
             self._say(
@@ -72,6 +73,10 @@ class FirstModel:
         )
         return wanted.id
 
+    def _unless_too_slow(self, model_id: str) -> Accept | None:
+        """The rule for a model that nobody named: it must not take over where it is too slow."""
+        return partial(warning, model_id) if model_id == Settings().model else None
+
     async def follow(self, model_id: str) -> None:
         """Fetch the wanted model beside all else and let it answer; say how that went.
 
@@ -81,7 +86,7 @@ class FirstModel:
         answering = models.current
         while models.current is answering:
             try:
-                await load_unasked(self._context, model_id, lambda pace: warning(model_id, pace))
+                await load_unasked(self._context, model_id, partial(warning, model_id))
             except ModelError as error:
                 if not self._explain(error, answering):
                     return
