@@ -18,20 +18,20 @@ try:
     from asr.engine import EngineError
     from asr.reports import ModelError
     from server.app import App
-    from server.arguments import read_invocation, unknown_variables
+    from server.arguments import Invocation, read_invocation, unknown_variables
     from server.commands import run_command
     from server.engines import usable_cpu_count
     from server.heap import bound_heaps
     from server.listener import ListenError
     from server.logs import set_up_logging
-    from server.settings import SettingError, Settings
+    from server.settings import SettingError
 except ImportError as error:  # an environment without the packages, or with damaged ones
     sys.exit(explain(error))
 
 
-async def serve(settings: Settings) -> None:
+async def serve(invocation: Invocation) -> None:
     """Run the server until it is told to stop."""
-    app = App(settings)
+    app = App(invocation.settings, model_named=invocation.model_named)
     app.watch_signals()
     await app.run()
 
@@ -55,7 +55,7 @@ def main() -> int:
     try:
         if invocation.command is not None:
             return run_command(invocation.command, settings)
-        asyncio.run(serve(settings))
+        asyncio.run(serve(invocation))
     except (CatalogueError, EngineError, ListenError, ModelError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1

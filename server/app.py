@@ -74,10 +74,14 @@ class App:
         make_source: Callable[[Settings, Machine, DeviceProbe], ModelSource] = ModelStore,
         open_url: Callable[[str], bool] = webbrowser.open,
         probe: DeviceProbe | None = None,
+        *,
+        model_named: bool = False,
     ) -> None:
+        """`model_named`: the model of the settings is somebody's choice, not the default."""
         self._settings = settings
         self._make_source = make_source
         self._open_url = open_url
+        self._model_named = model_named
         self._probe = probe or RealProbe()
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
@@ -94,7 +98,7 @@ class App:
             context = await self._make_context(stack)
             listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
             listener.check()
-            first = FirstModel(context)
+            first = FirstModel(context, named=self._model_named)
             loading = asyncio.create_task(first.load(), name="first model")
             if not await self._unless_stopped(loading):
                 return

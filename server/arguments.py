@@ -43,6 +43,8 @@ class Invocation:
 
     settings: Settings
     command: Command | None = None
+    model_named: bool = False
+    """The model was chosen by a flag, a variable or the file."""
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -68,7 +70,7 @@ def read_invocation(arguments: Sequence[str], environment: Mapping[str, str]) ->
     changes |= {name: value for name, value in given.items() if value is not None}
     if changes.get("model_path"):
         changes.setdefault("model", LOCAL_ID)
-    return Invocation(Settings().changed(changes), command)
+    return Invocation(Settings().changed(changes), command, "model" in changes)
 
 
 def _pop_command(given: dict[str, object]) -> Command | None:

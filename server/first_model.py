@@ -13,7 +13,6 @@ from asr.reports import ModelError
 from asr.types import ModelSpec
 from server.context import Context
 from server.model_requests import load_unasked, tell_failure
-from server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +29,12 @@ class FirstModel:
     """Serves at once with what is on this machine, and with the wanted model when it is there.
 
     What a person should know of it is one of the server's notices, and only as long as it is true.
+    A model that the operator `named` gets its turn even where it is too slow.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, named: bool) -> None:
         self._context = context
+        self._named = named
         self._retry_s = context.settings.fetch_retry_s
         self._notice: str | None = None
 
@@ -75,7 +76,7 @@ class FirstModel:
 
     def _unless_too_slow(self, model_id: str) -> Accept | None:
         """The rule for a model that nobody named: it must not take over where it is too slow."""
-        return partial(warning, model_id) if model_id == Settings().model else None
+        return None if self._named else partial(warning, model_id)
 
     async def follow(self, model_id: str) -> None:
         """Fetch the wanted model beside all else and let it answer; say how that went.
@@ -86,7 +87,7 @@ class FirstModel:
         answering = models.current
         while models.current is answering:
             try:
-                await load_unasked(self._context, model_id, partial(warning, model_id))
+                await load_unasked(self._context, model_id, self._unless_too_slow(model_id))
             except ModelError as error:
                 if not self._explain(error, answering):
                     return

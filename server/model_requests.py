@@ -124,7 +124,7 @@ class ModelRequests:
         self._context.registry.tell_of_model(_loaded(report), but=self._peer)
 
 
-async def load_unasked(context: Context, model_id: str, accept: Accept) -> None:
+async def load_unasked(context: Context, model_id: str, accept: Accept | None) -> None:
     """Load a model that nobody asked for and tell everybody. Raises ModelError, told nobody."""
     report = await context.models.load(model_id, accept)
     context.registry.tell_of_model(_loaded(report), but=None)

@@ -9,8 +9,13 @@ from typing import Any
 from asr.engine import Engine, EngineError, TrialTime
 from asr.scripted_engine import ScriptedEngine
 from asr.types import ModelSpec
-from server.settings import Settings
-from tests.support.running_server import Client, ScriptedModels, run_server
+from tests.support.running_server import (
+    Client,
+    ScriptedModels,
+    run_server,
+    scripted_app,
+    serving,
+)
 
 LOAD_FAR = {"type": "load_model", "model_id": "far"}
 
@@ -194,25 +199,23 @@ async def test_somebody_who_chooses_another_model_meanwhile_is_not_overruled(
         assert status["current_model"] == "second"
 
 
+def slow_second(spec: ModelSpec) -> Engine:
+    seconds = 9.0 if spec.id == "second" else 0.01
+    return ScriptedEngine(spec.id, trial=lambda _: TrialTime(seconds, seconds))
+
+
 async def test_a_model_that_nobody_named_does_not_begin_where_it_is_too_slow(
     tmp_path: Path,
 ) -> None:
-    def make(spec: ModelSpec) -> Engine:
-        seconds = 9.0 if spec.id != "scripted" else 0.01
-        return ScriptedEngine(spec.id, trial=lambda _: TrialTime(seconds, seconds))
-
-    default = Settings().model
-    catalogue = tmp_path / "own.yaml"
-    catalogue.write_text(
-        "- {id: scripted, name: S, repo: test/s, format: ct2, embedded: true}\n"
-        f"- {{id: {default}, name: D, repo: test/d, format: ct2}}\n"
-    )
-    files = {"models_file": str(catalogue), "model": default}
-    async with (
-        run_server(tmp_path, ScriptedModels(make), **files) as server,
-        server.control() as control,
-    ):
+    models = ScriptedModels(slow_second)
+    async with run_server(tmp_path, models, model="second") as server, server.control() as control:
         assert (await control.until("connected"))["current_model"] == "scripted"
-        await until_notices(control, 1, f"{default} is too slow for this machine")
-        await control.ask({"type": "load_model", "model_id": default}, "model_loaded")
-        assert await until_notices(control, 1, "text comes later and later")
+        await until_notices(control, 1, "second is too slow for this machine")
+        await control.ask({"type": "load_model", "model_id": "second"}, "model_loaded")
+
+
+async def test_a_slow_model_that_the_operator_named_answers(tmp_path: Path) -> None:
+    app = scripted_app(tmp_path, ScriptedModels(slow_second), {"model": "second"}, model_named=True)
+    async with serving(app) as server, server.control() as control:
+        assert (await control.until("connected"))["current_model"] == "second"
+        await until_notices(control, 1, "text comes later and later")

@@ -147,6 +147,8 @@ def scripted_app(
     models: ScriptedModels | None = None,
     changes: Mapping[str, object] | None = None,
     open_url: Callable[[str], bool] = webbrowser.open,
+    *,
+    model_named: bool = False,
 ) -> App:
     """A server with scripted models for free ports."""
     catalogue = tmp_path / "models.yaml"
@@ -170,7 +172,7 @@ def scripted_app(
     def make_models(*_: object) -> ScriptedModels:
         return chosen
 
-    return App(settings, make_models, open_url)
+    return App(settings, make_models, open_url, model_named=model_named)
 
 
 @asynccontextmanager

@@ -181,3 +181,11 @@ def test_one_thing_at_a_time() -> None:
     with pytest.raises(SystemExit) as caught:
         read_invocation(["--doctor", "--download", "a-model"], {})
     assert caught.value.code == 2
+
+
+def test_a_model_counts_as_named_wherever_it_was_named(tmp_path: Path) -> None:
+    config = config_file(tmp_path, 'model = "m"\n')
+    assert not read_invocation([], {}).model_named
+    assert read_invocation(["--model", "m"], {}).model_named
+    assert read_invocation([], {"THAI_ASR_MODEL": "m"}).model_named
+    assert read_invocation(["--config", config], {}).model_named
