@@ -14,6 +14,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from asr.device import DeviceProbe
 from asr.engine import Engine, EngineError
 from asr.load_machine import LoadPhase
 from asr.model_source import TellFetch
@@ -149,6 +150,7 @@ def scripted_app(
     open_url: Callable[[str], bool] = webbrowser.open,
     *,
     model_named: bool = False,
+    probe: DeviceProbe | None = None,
 ) -> App:
     """A server with scripted models for free ports."""
     catalogue = tmp_path / "models.yaml"
@@ -172,7 +174,7 @@ def scripted_app(
     def make_models(*_: object) -> ScriptedModels:
         return chosen
 
-    return App(settings, make_models, open_url, model_named=model_named)
+    return App(settings, make_models, open_url, probe, model_named=model_named)
 
 
 @asynccontextmanager
