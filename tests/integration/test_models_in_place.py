@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,13 +13,13 @@ from asr.scripted_engine import ScriptedEngine
 from asr.types import ModelSpec
 from tests.support.device_probe import GPU_TYPES, RTX_3070, FakeProbe
 from tests.support.running_server import (
-    Client,
     RunningServer,
     ScriptedModels,
     scripted_app,
     serving,
 )
-from tests.support.speech import pcm16, pieces, utterances
+from tests.support.speaking import BLOCK_BYTES, answered, say, say_all, troubles
+from tests.support.speech import pcm16, utterances
 
 MODEL_MB = 5_000
 CATALOGUE = """\
@@ -30,6 +28,7 @@ CATALOGUE = """\
 - {id: broken, name: B, repo: t/b, format: ct2, vram_mb: 5000}
 - {id: huge, name: H, repo: t/h, format: ct2, vram_mb: 7000}
 """
+PACE_S = 0.005
 SAID = pcm16(utterances(1.0, 2.0, 0.6, 1.4, 2.0, 0.8))
 
 
@@ -71,43 +70,30 @@ async def one_at_a_time(tmp_path: Path) -> AsyncIterator[RunningServer]:
         yield server
 
 
-async def say(audio: Client, data: bytes) -> None:
-    for piece in pieces(data, 3_200):
-        await audio.send(piece)
-        await asyncio.sleep(0.005)
-
-
 async def test_one_model_takes_the_place_of_another_and_every_word_is_heard_once(
     tmp_path: Path,
 ) -> None:
-    third = len(SAID) // 3 // 3_200 * 3_200
+    third = len(SAID) // 3 // BLOCK_BYTES * BLOCK_BYTES
     async with one_at_a_time(tmp_path) as server, server.control() as control:
         async with server.audio("?events=all&session=before") as audio:
-            await say(audio, SAID)
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
-            expected = audio.texts()
+            expected = await say_all(audio, SAID, PACE_S)
         async with server.audio() as audio:
-            await say(audio, SAID[:third])
+            await say(audio, SAID[:third], PACE_S)
             await control.send({"type": "load_model", "model_id": "second"})
-            await say(audio, SAID[third : 2 * third])
+            await say(audio, SAID[third : 2 * third], PACE_S)
             await control.until("model_loaded")
-            await say(audio, SAID[2 * third :])
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
-            assert audio.texts() == expected
-            models = [final["model_id"] for final in audio.finals()]
-            assert [name for name, _ in itertools.groupby(models)] == ["scripted", "second"]
-            assert not {"error", "gap"} & {event["type"] for event in audio.events}
+            assert await say_all(audio, SAID[2 * third :], PACE_S) == expected
+            assert answered(audio) == ["scripted", "second"]
+            assert troubles(audio) == []
 
 
 async def test_one_that_does_not_come_gives_the_place_back(tmp_path: Path) -> None:
     async with one_at_a_time(tmp_path) as server, server.control() as control:
         async with server.audio() as audio:
             await control.send({"type": "load_model", "model_id": "broken"})
-            await say(audio, SAID)
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
+            assert len(await say_all(audio, SAID, PACE_S)) == 6
             assert (await control.until("error"))["code"] == "model_load_failed"
-            assert len(audio.texts()) == 6
-            assert {final["model_id"] for final in audio.finals()} == {"scripted"}
+            assert answered(audio) == ["scripted"]
         status = await control.ask({"type": "get_status"}, "server_status")
         assert status["current_model"] == "scripted"
 

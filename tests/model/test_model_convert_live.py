@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,8 +19,8 @@ from server.model_store import Hub, ModelStore
 from server.package_check import ROOT
 from server.settings import Settings
 from tests.support.hub_server import HubServer
-from tests.support.running_server import Client, RunningServer, serving
-from tests.support.speech import pieces
+from tests.support.running_server import RunningServer, serving
+from tests.support.speaking import answered, final_of, say, say_all, troubles
 from tests.support.transformers_whisper import back_to_transformers
 
 pytestmark = [pytest.mark.convert, pytest.mark.timeout(600)]
@@ -33,7 +32,7 @@ CATALOGUE = """\
 """
 MODELS = ("whisper-base", "converted", "whisper-base")
 CLIPS = 6
-BLOCK_S = 0.1
+REAL_TIME_S = 0.1
 PAUSE = bytes(32_000)
 
 
@@ -66,16 +65,6 @@ async def server_of(hub: HubServer, tmp_path: Path) -> AsyncIterator[RunningServ
         yield server
 
 
-def is_of(model_id: str, final: dict[str, Any]) -> bool:
-    return bool(final["model_id"] == model_id)
-
-
-async def say(audio: Client, data: bytes, pace_s: float) -> None:
-    for piece in pieces(data, round(BLOCK_S * 32_000)):
-        await audio.send(piece)
-        await asyncio.sleep(pace_s)
-
-
 async def test_it_comes_from_the_hub_and_takes_over_without_a_lost_word(
     hub: HubServer, thai_eval_dir: Path, tmp_path: Path
 ) -> None:
@@ -83,20 +72,16 @@ async def test_it_comes_from_the_hub_and_takes_over_without_a_lost_word(
     data = 2 * b"".join(clip.samples().tobytes() + PAUSE for clip in clips)
     async with server_of(hub, tmp_path) as server, server.control() as control:
         async with server.audio("?events=all&session=before") as audio:
-            await say(audio, data, 0.0)
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
-            expected = audio.texts()
+            expected = await say_all(audio, data)
         async with server.audio() as audio:
-            speaking = asyncio.create_task(say(audio, data, BLOCK_S))
+            speaking = asyncio.create_task(say(audio, data, REAL_TIME_S))
             for before, model_id in itertools.pairwise(MODELS):
-                await audio.until("final_transcription", partial(is_of, before))
+                await final_of(audio, before)
                 await control.ask({"type": "load_model", "model_id": model_id}, "model_loaded")
             await speaking
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
-            assert audio.texts() == expected
-            models = [final["model_id"] for final in audio.finals()]
-            assert [name for name, _ in itertools.groupby(models)] == [*MODELS]
-            assert not {"error", "gap"} & {event["type"] for event in audio.events}
+            assert await say_all(audio, b"") == expected
+            assert answered(audio) == [*MODELS]
+            assert troubles(audio) == []
         told = [event for event in control.events if event["type"] == "model_progress"]
         phases = [name for name, _ in itertools.groupby(event["phase"] for event in told)]
         assert phases[:5] == ["downloading", "converting", "on_disk", "loading", "measuring"]

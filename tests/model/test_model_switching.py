@@ -6,9 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,12 +14,12 @@ from asr.embedded_model import default_cache_dir, ensure_embedded_model
 from benchmarks.dataset import load_clips
 from server.app import App
 from server.settings import Settings
-from tests.support.running_server import Client, RunningServer, serving
-from tests.support.speech import pieces
+from tests.support.running_server import RunningServer, serving
+from tests.support.speaking import answered, final_of, say, say_all, troubles
 
 pytestmark = pytest.mark.model
 
-BLOCK_S = 0.1
+REAL_TIME_S = 0.1
 PAUSE = bytes(2 * 16_000)
 CLIPS = 6
 MODELS = ("whisper-base", "again", "whisper-base", "again")
@@ -51,16 +49,6 @@ async def two_models(tmp_path: Path) -> AsyncIterator[RunningServer]:
         yield server
 
 
-def is_of(model_id: str, final: dict[str, Any]) -> bool:
-    return bool(final["model_id"] == model_id)
-
-
-async def say(audio: Client, data: bytes, pace_s: float) -> None:
-    for piece in pieces(data, round(BLOCK_S * 32_000)):
-        await audio.send(piece)
-        await asyncio.sleep(pace_s)
-
-
 async def test_a_speaker_talks_through_three_switches_and_no_word_changes(
     thai_eval_dir: Path, tmp_path: Path
 ) -> None:
@@ -68,19 +56,15 @@ async def test_a_speaker_talks_through_three_switches_and_no_word_changes(
     data = b"".join(clip.samples().tobytes() + PAUSE for clip in clips)
     async with two_models(tmp_path) as server, server.control() as control:
         async with server.audio("?events=all&session=before") as audio:
-            await say(audio, data, 0.0)
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
-            expected = audio.texts()
+            expected = await say_all(audio, data)
         assert len(expected) >= CLIPS
         async with server.audio() as audio:
-            speaking = asyncio.create_task(say(audio, data, BLOCK_S))
+            speaking = asyncio.create_task(say(audio, data, REAL_TIME_S))
             for before, model_id in itertools.pairwise(MODELS):
-                await audio.until("final_transcription", partial(is_of, before))
+                await final_of(audio, before)
                 await control.ask({"type": "load_model", "model_id": model_id}, "model_loaded")
             await speaking
-            await audio.ask({"type": "audio_end"}, "audio_end_ack")
-            assert audio.texts() == expected
-            models = [final["model_id"] for final in audio.finals()]
-            assert [name for name, _ in itertools.groupby(models)] == [*MODELS]
-            assert not {"error", "gap"} & {event["type"] for event in audio.events}
+            assert await say_all(audio, b"") == expected
+            assert answered(audio) == [*MODELS]
+            assert troubles(audio) == []
             assert "realtime_transcription" in {event["type"] for event in audio.events}
