@@ -92,5 +92,6 @@ class Fetches:
             self._on_progress(LoadProgress(model_id, LoadPhase.CANCELLED))
         else:
             logger.error("%s: %s", model_id, error.message)
-            self._on_progress(LoadProgress(model_id, LoadPhase.FAILED, error.message))
+            failed = LoadProgress(model_id, LoadPhase.FAILED, error.message, code=error.code)
+            self._on_progress(failed)
         self._on_end(model_id, error)

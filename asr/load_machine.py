@@ -100,12 +100,13 @@ class LoadPhase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """A model entered a phase, or went on in it; `message` says why it FAILED."""
+    """A model entered a phase, or went on in it; `message` and `code` say why it FAILED."""
 
     model_id: str
     phase: LoadPhase
     message: str | None = None
     transfer: Transfer | None = None
+    code: str | None = None
 
 
 class LoadMachine:

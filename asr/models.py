@@ -223,7 +223,7 @@ class ModelManager:
 
     def _fail(self, model_id: str, code: str, message: str) -> None:
         error = _failure(model_id, code, message)
-        self._on_progress(LoadProgress(model_id, LoadPhase.FAILED, error.message))
+        self._on_progress(LoadProgress(model_id, LoadPhase.FAILED, error.message, code=code))
         self._perform(self._machine.failed(error))
 
     async def _bring_up(self, model_id: str) -> bool:

@@ -37,6 +37,7 @@ class FirstModel:
         self._named = named
         self._retry_s = context.settings.fetch_retry_s
         self._notice: str | None = None
+        self._told = ""
 
     async def load(self) -> str | None:
         """Load what can answer at once; the id of the wanted model if that is still to come.
@@ -106,7 +107,8 @@ class FirstModel:
         words = f"{POOR.format(answering.id)}: {error.message}"
         if error.code == "too_slow":
             words += ". It is on this machine now: whoever wants it all the same loads it"
-        else:
+        elif error.message != self._told:  # told once, however often it is tried
+            self._told = error.message
             tell_failure(error, self._context.registry.tell_control)
         again = error.code in PASSING and self._retry_s > 0
         if again:

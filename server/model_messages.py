@@ -49,7 +49,8 @@ class ModelProgress(Event, frozen=True, kw_only=True, tag="model_progress"):
     total_bytes: Annotated[int | UnsetType, Meta(description="both done and to be done")] = UNSET
     bytes_per_s: Annotated[float | UnsetType, Meta(description="at present")] = UNSET
     left_s: Annotated[float | UnsetType, Meta(description="seconds it may still take")] = UNSET
-    message: Annotated[Opt, Meta(description="why it failed")] = UNSET
+    message: Annotated[Opt, Meta(description="why it failed, for people")] = UNSET
+    code: Annotated[Opt, Meta(description="why it failed, for programs")] = UNSET
 
 
 class Score(Struct, frozen=True, kw_only=True):

@@ -154,6 +154,7 @@ def model_progress(progress: LoadProgress) -> ModelProgress:
         bytes_per_s=UNSET if bytes_per_s is None else round(bytes_per_s),
         left_s=UNSET if left_s is None else round(left_s, 1),
         message=optional(progress.message),
+        code=optional(progress.code),
     )
 
 

@@ -199,7 +199,7 @@ async def test_a_load_tells_its_phases_and_one_that_fails_why() -> None:
         LoadProgress("a", LoadPhase.LOADING),
         LoadProgress("a", LoadPhase.MEASURING),
         LoadProgress("b", LoadPhase.LOADING),
-        LoadProgress("b", LoadPhase.FAILED, refused.value.message),
+        LoadProgress("b", LoadPhase.FAILED, refused.value.message, code="model_load_failed"),
     ]
     await bench.manager.close()
 
