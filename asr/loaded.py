@@ -162,15 +162,25 @@ class LoadedModels:
         self._expected = (model_id, self.current.pace)
         self._host.hold(model_id)
 
-    async def unload_current(self) -> None:
-        """Have the current model's last utterances end, then unload it. Raises EngineError."""
+    async def unload_current(self, limit_s: float) -> None:
+        """Have the current model's last utterances end, then unload it.
+
+        Raises EngineError, and the model stays: `still_busy` where that takes longer than
+        `limit_s` (a decode hangs), `unload_failed`.
+        """
         model_id = self.current_id
         assert model_id is not None
-        while self._leases[model_id] > 0:
-            self._free.clear()
-            await self._free.wait()
-        if model_id in self._loaded:
-            await self._unload(model_id, self._loaded.pop(model_id))
+        if model_id not in self._loaded:
+            return
+        try:
+            async with asyncio.timeout(limit_s):
+                while self._leases[model_id] > 0:
+                    self._free.clear()
+                    await self._free.wait()
+                await self._host.detach(model_id)
+        except TimeoutError as error:
+            raise EngineError("still_busy", f"{model_id} is still busy; try again") from error
+        await self._close(model_id, self._loaded.pop(model_id))
 
     def give_up_expected(self) -> None:
         """The expected model does not come: its utterances are the current one's, if that is."""
@@ -254,6 +264,9 @@ class LoadedModels:
 
     async def _unload(self, model_id: str, loaded: Loaded) -> None:
         await self._host.detach(model_id)
+        await self._close(model_id, loaded)
+
+    async def _close(self, model_id: str, loaded: Loaded) -> None:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, loaded.engine.close)
         logger.info("model %s: unloaded", model_id)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from asr.calibration import Pace
 from asr.engine import EngineError, EngineInfo
@@ -32,11 +33,16 @@ from asr.types import ModelSpec, ModelState
 logger = logging.getLogger(__name__)
 
 
+DRAIN_LIMIT_S: Final = 60.0
+"""Longest wait for the last utterances of a model whose place another takes."""
+
+
 class ModelManager:
     """Fetches beside, loads in a thread of its own, swaps, and unloads what nobody holds.
 
     `on_progress` is told of each model's phases. A model that nobody holds stays in memory for
-    `keep_s`. All methods belong to the loop's thread. On any failure the old model stays.
+    `keep_s`; one whose place another has to take has `drain_limit_s` for its last utterances. All
+    methods belong to the loop's thread. On any failure the old model stays.
     """
 
     def __init__(
@@ -48,11 +54,13 @@ class ModelManager:
         host: EngineHost,
         on_progress: Callable[[LoadProgress], None],
         keep_s: float,
+        drain_limit_s: float = DRAIN_LIMIT_S,
     ) -> None:
         self.catalogue = catalogue
         self._source = source
         self._loader = loader
         self._on_progress = on_progress
+        self._drain_limit_s = drain_limit_s
         self._machine = LoadMachine()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._files = ThreadPoolExecutor(1, thread_name_prefix="model-files")
@@ -261,7 +269,7 @@ class ModelManager:
         assert before is not None
         self._models.expect(spec.id)
         try:
-            await self._models.unload_current()
+            await self._models.unload_current(self._drain_limit_s)
             self._models.add(spec.id, await self._open(spec))
         except Exception:
             if before.id not in self._models:

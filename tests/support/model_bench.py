@@ -74,7 +74,13 @@ class FakeHost:
 class Bench:
     """A manager over fake engines; `gate` holds loads and fetches until it is set."""
 
-    def __init__(self, *, keep_s: float = 0.0, catalogue: dict[str, ModelSpec] | None = None):
+    def __init__(
+        self,
+        *,
+        keep_s: float = 0.0,
+        drain_limit_s: float = 10.0,
+        catalogue: dict[str, ModelSpec] | None = None,
+    ) -> None:
         self.host = FakeHost()
         self.engines: list[FakeEngine] = []
         self.gate = threading.Event()
@@ -104,6 +110,7 @@ class Bench:
             host=self.host,
             on_progress=self.progress.append,
             keep_s=keep_s,
+            drain_limit_s=drain_limit_s,
         )
 
     def locate(self, wanted: ModelSpec) -> Path | None:

@@ -129,3 +129,23 @@ async def test_a_shutdown_while_one_waits_for_the_other_ends() -> None:
         await load
     lease.release()
     assert bench.engines[0].closed
+
+
+async def test_a_model_that_stays_busy_keeps_its_place() -> None:
+    bench = Bench(drain_limit_s=0.02)
+    await bench.manager.load("a")
+    stuck = bench.manager.acquire()
+    bench.fits = Fit.INSTEAD
+    load = await bench.begin("b")
+    await until(lambda: bench.host.held == ["b"])
+    meanwhile = bench.manager.acquire()
+    with pytest.raises(ModelError, match="a is still busy") as caught:
+        await load
+    assert caught.value.code == "still_busy"
+    assert (meanwhile.model_id, bench.host.rerouted) == ("a", [("b", "a")])
+    assert (bench.manager.current, bench.asked) == (spec("a"), ["a"])
+    stuck.release()
+    meanwhile.release()
+    await bench.manager.load("b")
+    assert bench.manager.current == spec("b")
+    await bench.manager.close()
