@@ -98,6 +98,9 @@ class LoadedModels:
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._loaded
 
+    def __len__(self) -> int:
+        return len(self._loaded)
+
     @property
     def memory_mb(self) -> int:
         """What is loaded takes, as far as it was measured."""

@@ -270,6 +270,10 @@ class ModelManager:
         self._models.expect(spec.id)
         try:
             await self._models.unload_current(self._drain_limit_s)
+            if len(self._models) > 0:  # something else holds one (a shadow run)
+                verdict = await self._fit(spec)
+                if verdict.fit is not Fit.BESIDE:
+                    raise EngineError("out_of_memory", verdict.message)
             self._models.add(spec.id, await self._open(spec))
         except Exception:
             if before.id not in self._models:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 
 from asr.convert import Converter
@@ -29,6 +28,7 @@ from asr.types import DecodeKind, DecodeOptions, DecodeRequest, ModelFormat, Mod
 from audio.types import Samples
 from benchmarks.dataset import load_clips
 from tests.support.audio_signals import silence
+from tests.support.children import python_children
 from tests.support.transformers_whisper import back_to_transformers, random_whisper, read_ct2
 
 pytestmark = [pytest.mark.convert, pytest.mark.timeout(600)]
@@ -220,7 +220,7 @@ def test_the_memory_bound_holds(base: Path, convert: Callable[..., Path]) -> Non
     with pytest.raises(EngineError, match="more than the 60 MB") as caught:
         convert(base, memory_limit_mb=60)
     assert caught.value.code == "out_of_memory"
-    assert not psutil.Process().children(recursive=True)
+    assert python_children() == []
 
 
 def test_it_takes_one_core_at_a_low_priority(base: Path, python: Path, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_cancelled_conversion_leaves_nothing(base: Path, python: Path, tmp_pat
     with pytest.raises(EngineError) as caught:
         converter.convert(SPEC, base, cancel_once_loaded, cancelled)
     assert caught.value.code == "cancelled"
-    assert not psutil.Process().children(recursive=True)
+    assert python_children() == []
     left = [path.name for path in (tmp_path / "cache" / "converted").iterdir()]
     assert all(name.endswith(".lock") for name in left)
     assert converter.find(SPEC, base) is None

@@ -18,6 +18,7 @@ from asr.engine import EngineError
 from asr.locate import check_model_dir
 from asr.transfer import Transfer
 from asr.types import ModelFormat, ModelSpec
+from tests.support.children import python_children
 from tests.support.model_folders import TOKENS, ct2_folder, transformers_folder
 
 SPEC = ModelSpec("m", "M", "", "owner/name", ModelFormat.TRANSFORMERS, "fast")
@@ -219,7 +220,7 @@ def test_a_cancelled_conversion_leaves_nothing(bench: Bench) -> None:
         converter.convert(SPEC, bench.source, lambda _: cancelled.set(), cancelled)
     assert caught.value.code == "cancelled"
     assert bench.left() == []
-    assert not psutil.Process().children(recursive=True)
+    assert python_children() == []
 
 
 def test_a_full_disk_is_told_before_it_begins(bench: Bench) -> None:

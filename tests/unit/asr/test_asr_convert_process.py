@@ -14,6 +14,7 @@ import pytest
 
 from asr.convert_process import Bounds, Told, Usage, child_environment, run_bounded
 from asr.engine import EngineError
+from tests.support.children import python_children
 
 ROOMY = Bounds(memory_mb=4_000, timeout_s=60.0)
 WAITS = 'import time; print(\'{"phase": "waiting"}\', flush=True); time.sleep(600)'
@@ -44,7 +45,7 @@ def refusal(code: str, bounds: Bounds = ROOMY) -> EngineError:
 
 
 def assert_nothing_left() -> None:
-    assert not psutil.Process().children(recursive=True)
+    assert python_children() == []
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("convert-")]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from asr.memory_rule import Fit
@@ -148,4 +150,48 @@ async def test_a_model_that_stays_busy_keeps_its_place() -> None:
     meanwhile.release()
     await bench.manager.load("b")
     assert bench.manager.current == spec("b")
+    await bench.manager.close()
+
+
+async def test_a_model_held_beside_counts_when_another_takes_the_place_of_the_current() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    _, beside = await bench.manager.load_beside("b")
+    assert bench.manager.current == spec("a")
+    bench.room = lambda loaded_mb: Fit.BESIDE if loaded_mb == 0 else Fit.INSTEAD
+    with pytest.raises(ModelError, match="no room") as caught:
+        await bench.manager.load("c")
+    assert caught.value.code == "out_of_memory"
+    assert bench.manager.current == spec("a")
+    beside.release()
+    await bench.manager.load("c")
+    assert bench.manager.current == spec("c")
+    await bench.manager.close()
+
+
+async def test_a_model_loaded_beside_stays_as_long_as_it_is_held() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    report, lease = await bench.manager.load_beside("b")
+    assert (report.spec, bench.manager.current) == (spec("b"), spec("a"))
+    assert set(bench.host.attached) == {"a", "b"}
+    await bench.manager.load("c")
+    await until(lambda: set(bench.host.attached) == {"b", "c"})
+    lease.release()
+    await until(lambda: set(bench.host.attached) == {"c"})
+    await bench.manager.close()
+
+
+async def test_who_wants_it_to_answer_outweighs_who_wants_it_beside() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.gate.clear()
+    answering = await bench.begin("b")
+    beside = asyncio.create_task(bench.manager.load_beside("b"))
+    await bench.manager.listing()
+    bench.gate.set()
+    await answering
+    _, lease = await beside
+    assert bench.manager.current == spec("b")
+    lease.release()
     await bench.manager.close()
