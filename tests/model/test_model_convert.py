@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from asr.convert import Converter
@@ -228,7 +229,7 @@ def test_it_takes_one_core_at_a_low_priority(base: Path, python: Path, tmp_path:
     begun_s = time.monotonic()
 
     def look(_: Transfer) -> None:
-        for child in psutil.Process().children(recursive=True):
+        for child in python_children():
             with contextlib.suppress(psutil.Error):
                 times = child.cpu_times()
                 used_s.append((time.monotonic() - begun_s, times.user + times.system))
