@@ -77,50 +77,45 @@ def longest_pause_s(heard: Exchange) -> float:
     return max(pauses)
 
 
-async def switch(
-    socket: websockets.ClientConnection, server: RunningServer, count: int, other: str
-) -> tuple[list[float], list[float]]:
+async def switch(server: RunningServer, count: int, other: str) -> tuple[list[float], list[float]]:
     """Load the models in turn; the memory after each switch, and the seconds of each."""
     rss_mb, load_s = [], []
     for index in range(count):
         await asyncio.sleep(BETWEEN_S)
         begun_s = asyncio.get_running_loop().time()
         model_id = BASE if index % 2 else other
-        await ask(socket, {"type": "load_model", "model_id": model_id}, "model_loaded")
+        await ask(server, {"type": "load_model", "model_id": model_id}, "model_loaded")
         load_s.append(asyncio.get_running_loop().time() - begun_s)
         rss_mb.append(server.rss_mb())
     return rss_mb, load_s
 
 
-async def counters(socket: websockets.ClientConnection) -> dict[str, float]:
-    """The server's."""
-    counted: dict[str, float] = (await ask(socket, {"type": "get_statistics"}, "statistics"))[
-        "counters"
-    ]
+async def counters(server: RunningServer) -> dict[str, float]:
+    """What the server has counted."""
+    statistics = await ask(server, {"type": "get_statistics"}, "statistics")
+    counted: dict[str, float] = statistics["counters"]
     return counted
 
 
-async def ask(
-    socket: websockets.ClientConnection, message: dict[str, Any], answer: str
-) -> dict[str, Any]:
+async def ask(server: RunningServer, message: dict[str, Any], answer: str) -> dict[str, Any]:
     """Send a request and wait for its answer. Raises RuntimeError for an error."""
-    await socket.send(json.dumps(message))
-    while True:
-        event: dict[str, Any] = json.loads(await socket.recv())
-        if event["type"] == answer:
-            return event
-        if event["type"] == "error":
-            raise RuntimeError(event["message"])
+    async with websockets.connect(server.control_url, max_size=None) as socket:
+        await socket.send(json.dumps(message))
+        while True:
+            event: dict[str, Any] = json.loads(await socket.recv())
+            if event["type"] == answer:
+                return event
+            if event["type"] == "error":
+                raise RuntimeError(event["message"])
 
 
 async def run(server: RunningServer, samples: Pcm16, count: int, other: str) -> Switches:
     """Speak in real time while the models take turns."""
-    async with websockets.connect(server.control_url, max_size=None) as socket:
-        before = await counters(socket)
-        heard, (rss_mb, load_s) = await asyncio.gather(
-            stream(server.audio_url, samples), switch(socket, server, count, other)
-        )
-        after = await counters(socket)
+    before = await counters(server)
+    heard, (rss_mb, load_s) = await asyncio.gather(
+        stream(server.audio_url, samples), switch(server, count, other)
+    )
+    after = await counters(server)
     return Switches(
         heard,
         rss_mb,
