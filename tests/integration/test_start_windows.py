@@ -77,5 +77,6 @@ def test_the_page_opens_unless_told_otherwise(
     tmp_path: Path, wine: Wine, variables: dict[str, str], asked: str
 ) -> None:
     script = make(tmp_path, wine)
-    script.run(variables=variables)
+    ended = script.run(variables=variables)
+    assert ended.status == 0, ended.output
     assert script.calls()[-1].open == asked
