@@ -18,6 +18,7 @@ from asr.device import RealProbe
 from asr.download import ModelDownloader
 from asr.engine import EngineError
 from asr.locate import find_model
+from asr.model_files import check_transformers_folder
 from asr.types import ModelFormat, ModelSpec
 from server.download_command import DownloadCommand
 from server.download_view import view_on
@@ -142,6 +143,11 @@ class ConvertCommand:
         done = self._converter(None).find(spec, source)
         if done is not None:
             return self._say_done(spec, done, "is converted already")
+        try:
+            check_transformers_folder(source)  # before anything is installed for it
+        except EngineError as error:
+            self._err.write(f"Error: {error.message}\n")
+            return FAILED
         python = self._python(spec, cancelled)
         if cancelled.is_set():  # while pip was at work
             return self._say_stopped()

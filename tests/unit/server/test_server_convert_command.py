@@ -116,6 +116,16 @@ def test_a_folder_that_is_not_there_is_said(shell: Shell) -> None:
     assert (status, err) == (1, "Error: the folder /no/such/folder is not there\n")
 
 
+def test_a_folder_that_cannot_be_converted_is_refused_before_anything_is_installed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    folder = transformers_folder(tmp_path / "mine")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    status, out, err = shell.run(replace(SPEC, path=str(folder)))
+    assert (status, out) == (1, "")
+    assert "pytorch_model.bin" in err
+
+
 def test_what_needs_no_conversion(shell: Shell) -> None:
     status, out, _ = shell.run(CT2_SPEC)
     assert (status, out) == (0, "m is a CTranslate2 model: there is nothing to convert.\n")
