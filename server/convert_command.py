@@ -126,6 +126,11 @@ class ConvertCommand:
             return self._run(spec, cancelled)
         except KeyboardInterrupt:  # at the question
             return self._say_stopped()
+        except EngineError as error:
+            if error.code == "cancelled":
+                return self._say_stopped()
+            self._err.write(f"Error: {error.message}\n")
+            return FAILED
 
     def _run(self, spec: ModelSpec, cancelled: threading.Event) -> int:
         if spec.format is not ModelFormat.TRANSFORMERS:
@@ -143,11 +148,7 @@ class ConvertCommand:
         done = self._converter(None).find(spec, source)
         if done is not None:
             return self._say_done(spec, done, "is converted already")
-        try:
-            check_transformers_folder(source)  # before anything is installed for it
-        except EngineError as error:
-            self._err.write(f"Error: {error.message}\n")
-            return FAILED
+        check_transformers_folder(source)  # before anything is installed for it
         python = self._python(spec, cancelled)
         if cancelled.is_set():  # while pip was at work
             return self._say_stopped()
@@ -162,17 +163,8 @@ class ConvertCommand:
                 lambda: stack.enter_context(view_on(self._out)),
                 self._say,
             )
-            try:
-                folder = self._converter(python).convert(spec, source, telling.show, cancelled)
-            except EngineError as error:
-                failure = error
-            else:
-                stack.close()
-                return self._say_done(spec, folder, "is converted")
-        if failure.code == "cancelled":
-            return self._say_stopped()
-        self._err.write(f"Error: {failure.message}\n")
-        return FAILED
+            folder = self._converter(python).convert(spec, source, telling.show, cancelled)
+        return self._say_done(spec, folder, "is converted")
 
     def _python(self, spec: ModelSpec, cancelled: threading.Event) -> Path | None:
         """A Python with the packages, installed if the user wants that; None after words."""
