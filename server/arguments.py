@@ -117,8 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--convert",
         metavar="ID",
-        help="make a model ready for CTranslate2, then end; asks before it installs PyTorch, unless "
-        f"{INSTALL_VARIABLE}=yes",
+        help="make a model ready for CTranslate2, then end; asks before it installs PyTorch, "
+        f"unless {INSTALL_VARIABLE}=yes",
     )
     instead.add_argument(
         "--doctor", action="store_true", help="say what this machine lacks and what to do, then end"
