@@ -96,13 +96,19 @@ class BatchQueue:
         partials = sum(stream.partial is not None for stream in self._streams.values())
         return Waiting(partials, len(self._finals), self._final_s)
 
-    def offer(self, prepared: Prepared, now_s: float) -> list[DecodeDropped]:
-        """Take in a request. Returns what is not decoded because of it, possibly itself."""
+    def offer(
+        self, prepared: Prepared, now_s: float, *, bounded: bool = True
+    ) -> list[DecodeDropped]:
+        """Take in a request. Returns what is not decoded because of it, possibly itself.
+
+        A final that was taken in before, while its model was not there, is not `bounded`.
+        """
         request = prepared.request
         stream = self._stream(request.stream_id)
         newest, stream.newest = stream.newest, max(stream.newest, _position(request))
         if request.kind is DecodeKind.FINAL:
-            if self._final_s + request.audio_s > self._max_waiting_final_s and self._finals:
+            full = self._final_s + request.audio_s > self._max_waiting_final_s
+            if bounded and full and self._finals:
                 return [DecodeDropped(request, OVERLOADED)]
             self._finals.append(prepared)
             self._final_s += request.audio_s
@@ -130,12 +136,15 @@ class BatchQueue:
                 stream.unserved_since_s = None
         return dropped
 
-    def clear(self) -> None:
-        """Forget everything that waits (its requests have their outcomes from the caller)."""
+    def clear(self) -> list[DecodeRequest]:
+        """Forget everything that waits; its requests, whose outcomes are the caller's to tell."""
+        partials = [stream.partial for stream in self._streams.values() if stream.partial]
+        cleared = [prepared.request for prepared in (*self._finals, *partials)]
         self._finals.clear()
         self._final_s = 0.0
         for stream in self._streams.values():
             stream.partial = None
+        return cleared
 
     def take(self, now_s: float, *, last_worker: bool = False) -> Taken:
         """Take the best batch now; the caller gives it back with `done`.

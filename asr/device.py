@@ -155,7 +155,7 @@ class RealProbe:
     ) -> None:
         self._environment = environment
         self._cgroup = cgroup
-        self._cardless = False
+        self._cardless = self._seen = False
 
     @cached_property
     def libraries(self) -> CudaLibraries:
@@ -175,7 +175,8 @@ class RealProbe:
         if self._cardless:  # where a driver is broken each question takes its longest
             return ()
         found = nvidia_smi.ask(self._environment)
-        self._cardless = not found
+        self._seen = self._seen or bool(found)
+        self._cardless = not self._seen  # a card that was there once is asked for again
         return nvidia_smi.visible(found, self._environment)
 
     def supported_compute_types(self, device: str) -> frozenset[str]:

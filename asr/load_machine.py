@@ -125,6 +125,11 @@ class LoadMachine:
         return self._loading.model_id if self._loading else None
 
     @property
+    def busy(self) -> bool:
+        """A model is being loaded, or wished."""
+        return self._loading is not None or self._wish is not None
+
+    @property
     def fetching(self) -> tuple[str, ...]:
         """The models whose files are on their way."""
         return tuple(self._fetches)
@@ -154,10 +159,12 @@ class LoadMachine:
 
     def cancel(self, model_id: str) -> list[LoadEffect]:
         """Nobody wants this model's files any more. Nothing if they are not on their way."""
-        if self._fetches.get(model_id) is not FetchState.FETCHING:
+        if model_id not in self._fetches:
             return []
-        self._note_fetch(model_id, FetchState.STOPPING)
-        effects: list[LoadEffect] = [StopFetch(model_id)]
+        effects: list[LoadEffect] = []
+        if self._fetches[model_id] is FetchState.FETCHING:
+            self._note_fetch(model_id, FetchState.STOPPING)
+            effects.append(StopFetch(model_id))
         if self._wish is not None and self._wish.model_id == model_id:
             effects.append(Answer(tuple(self._wish.tokens), Verdict.CANCELLED))
             self._wish = None
@@ -180,6 +187,10 @@ class LoadMachine:
             return [self._fetch(model_id)]
         wish, self._wish = self._wish, None
         return [Answer(tuple(wish.tokens), Verdict.FAILED, error)]
+
+    def answers(self, model_id: str | None) -> None:
+        """Another model answers meanwhile, or none: its place is being taken."""
+        self._current = model_id
 
     def warming(self) -> None:
         """The weights are in memory; first decodes run."""

@@ -52,11 +52,20 @@ class LoadMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """An engine in memory, how it is used and what was measured."""
+    """An engine in memory, how it is used and what was measured.
+
+    `needed_mb` is what it may come to take, estimated before.
+    """
 
     engine: Engine
     pace: Pace
     measurement: LoadMeasurement
+    needed_mb: int = 0
+
+    @property
+    def counted_mb(self) -> int:
+        """What counts for the rule of admission: batches still to come take more than a trial."""
+        return max(self.measurement.memory_mb or 0, self.needed_mb)
 
 
 class ModelLease:
@@ -87,6 +96,8 @@ class LoadedModels:
         self._leases: Counter[str] = Counter()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._going: dict[str, Loaded] = {}
+        """Those that leave."""
         self._free = asyncio.Event()
         self._expected: tuple[str, Pace] | None = None
         self._waiting: set[ModelLease] = set()
@@ -103,8 +114,8 @@ class LoadedModels:
 
     @property
     def memory_mb(self) -> int:
-        """What is loaded takes, as far as it was measured."""
-        return sum(loaded.measurement.memory_mb or 0 for loaded in self._loaded.values())
+        """What is loaded may take, and what has not left yet."""
+        return sum(loaded.counted_mb for loaded in (*self._loaded.values(), *self._going.values()))
 
     def get(self, model_id: str) -> Loaded | None:
         """A loaded model."""
@@ -182,8 +193,15 @@ class LoadedModels:
                     await self._free.wait()
                 await self._host.detach(model_id)
         except TimeoutError as error:
-            raise EngineError("still_busy", f"{model_id} is still busy; try again") from error
-        await self._close(model_id, self._loaded.pop(model_id))
+            raise _still_busy(model_id) from error
+        loaded = self._loaded[model_id]
+        try:
+            await self._close(model_id, loaded)
+        except EngineError:
+            self._host.attach(model_id, loaded.engine)
+            raise
+        del self._loaded[model_id]
+        self.current_id = self.current = None
 
     def give_up_expected(self) -> None:
         """The expected model does not come: its utterances are the current one's, if that is."""
@@ -201,18 +219,20 @@ class LoadedModels:
 
     # -- leaving ------------------------------------------------------------------------------
 
-    async def unload_idle(self) -> None:
-        """Unload at once what nobody holds, to make room."""
+    async def unload_idle(self, limit_s: float) -> None:
+        """Unload at once what nobody holds, to make room; what hangs longer stays counted."""
         for model_id in [name for name in self._loaded if self._is_idle(name)]:
             self._keep(model_id)
             self._leave(model_id)
         if self._leaving:
-            await asyncio.wait(self._leaving.values())
+            await asyncio.wait(self._leaving.values(), timeout=limit_s)
 
-    async def left(self, model_id: str) -> None:
-        """Wait for a model that is just being unloaded."""
+    async def left(self, model_id: str, limit_s: float) -> None:
+        """Wait for a model that is just being unloaded. Raises EngineError `still_busy`."""
         if model_id in self._leaving:
-            await asyncio.wait([self._leaving[model_id]])
+            _, late = await asyncio.wait([self._leaving[model_id]], timeout=limit_s)
+            if late:
+                raise _still_busy(model_id)
 
     async def close(self, grace_s: float) -> None:
         """Unload everything; an engine that is busy for longer is left to the process's end."""
@@ -255,13 +275,15 @@ class LoadedModels:
             timer.cancel()
 
     def _leave(self, model_id: str) -> None:
-        work = self._unload(model_id, self._loaded.pop(model_id))
+        loaded = self._going[model_id] = self._loaded.pop(model_id)
+        work = self._unload(model_id, loaded)
         task = asyncio.create_task(work, name=f"unload {model_id}")
         self._leaving[model_id] = task
         task.add_done_callback(lambda _: self._on_left(model_id, task))
 
     def _on_left(self, model_id: str, task: asyncio.Task[None]) -> None:
         self._leaving.pop(model_id, None)
+        self._going.pop(model_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("model %s was not unloaded: %s", model_id, error)
 
@@ -273,3 +295,7 @@ class LoadedModels:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, loaded.engine.close)
         logger.info("model %s: unloaded", model_id)
+
+
+def _still_busy(model_id: str) -> EngineError:
+    return EngineError("still_busy", f"{model_id} is still busy; try again")

@@ -58,6 +58,7 @@ class Loader:
         Raises EngineError; nothing stays in memory then.
         """
         begun_s, before_mb = self._clock(), self._used_mb()
+        needed_mb = self._judge(spec, 0).needed_mb
         engine = self._source.open(spec)
         try:
             on_warming()
@@ -79,7 +80,7 @@ class Loader:
             rtf=pace.costs.partial_s / TRIAL_SPEECH_S if pace.costs else None,
         )
         logger.info("model %s: %s", spec.id, in_words(measurement))
-        return Loaded(engine, pace, measurement)
+        return Loaded(engine, pace, measurement, needed_mb)
 
     @staticmethod
     def discard(loading: Future[Loaded]) -> None:

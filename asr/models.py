@@ -27,7 +27,7 @@ from asr.loading import Loader, TooSlowError
 from asr.locate import sizes_mb
 from asr.memory_rule import Fit, FitVerdict
 from asr.model_source import ModelSource
-from asr.reports import LoadReport, ModelError, ModelListing
+from asr.reports import LoadReport, ModelError, ModelListing, load_failure, shutting_down
 from asr.types import ModelSpec, ModelState
 
 logger = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ class ModelManager:
         self._models = LoadedModels(host, self._thread, keep_s)
         self._fetches = Fetches(source, on_progress, self._on_fetched)
         self._requests = LoadRequests()
+        self._order = asyncio.Lock()
         self._load_task: asyncio.Task[None] | None = None
         self._measured: dict[str, LoadMeasurement] = {}
         self._closing = False
@@ -134,9 +135,9 @@ class ModelManager:
         try:
             return await loop.run_in_executor(self._files, self._source.is_ready, spec)
         except EngineError as error:
-            raise _failure(spec.id, error.code, error.message) from error
+            raise load_failure(spec.id, error.code, error.message) from error
         except OSError as error:
-            raise _failure(spec.id, "cache_failed", str(error)) from error
+            raise load_failure(spec.id, "cache_failed", str(error)) from error
 
     async def load(self, model_id: str, accept: Accept | None = None) -> LoadReport:
         """Make a model the one that answers, fetched first if it is not on disk.
@@ -155,10 +156,11 @@ class ModelManager:
         assert report.lease is not None
         return report, report.lease
 
-    def cancel(self, model_id: str) -> bool:
+    async def cancel(self, model_id: str) -> bool:
         """Stop fetching a model's files; what came is kept. False if they are not on their way."""
-        effects = self._machine.cancel(model_id)
-        self._perform(effects)
+        async with self._order:
+            effects = self._machine.cancel(model_id)
+            self._perform(effects)
         return bool(effects)
 
     async def close(self, grace_s: float = 1.0) -> None:
@@ -170,7 +172,7 @@ class ModelManager:
         if self._load_task is not None:
             self._load_task.cancel()
             await asyncio.gather(self._load_task, return_exceptions=True)
-        self._requests.fail_all(_shutting_down)
+        self._requests.fail_all(shutting_down)
         await self._fetches.close(grace_s)
         await self._models.close(grace_s)
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -181,12 +183,15 @@ class ModelManager:
     async def _request(self, model_id: str, accept: Accept | None, *, beside: bool) -> LoadReport:
         if model_id not in self.catalogue:
             raise ModelError("unknown_model", f"no model {model_id!r} in the catalogue")
-        ready = not self._closing and await self.is_ready(model_id)
-        if self._closing:
-            raise _shutting_down(model_id)
-        token = self._requests.add(model_id, accept, beside=beside)
-        (request,) = self._requests.of((token,))
-        self._perform(self._machine.request(model_id, token, ready=ready))
+        async with self._order:  # looking at files must not let a later request overtake
+            ready = not self._closing and await self.is_ready(model_id)
+            if self._closing:
+                raise shutting_down(model_id)
+            if beside and self._machine.busy:
+                raise ModelError("busy", "another model is on its way to answer; try again then")
+            token = self._requests.add(model_id, accept, beside=beside)
+            (request,) = self._requests.of((token,))
+            self._perform(self._machine.request(model_id, token, ready=ready))
         return await request.answer
 
     def _report(self, request: LoadRequest) -> LoadReport:
@@ -213,7 +218,7 @@ class ModelManager:
         if error is None:
             self._perform(self._machine.fetched(model_id))
         else:
-            failure = _failure(model_id, error.code, error.message)
+            failure = load_failure(model_id, error.code, error.message)
             self._perform(self._machine.fetch_failed(model_id, failure))
 
     # -- loading ------------------------------------------------------------------------------
@@ -230,14 +235,14 @@ class ModelManager:
             self._perform(self._machine.finished(answers=answers))
 
     def _fail(self, model_id: str, code: str, message: str) -> None:
-        error = _failure(model_id, code, message)
+        error = load_failure(model_id, code, message)
         self._on_progress(LoadProgress(model_id, LoadPhase.FAILED, error.message, code=code))
         self._perform(self._machine.failed(error))
 
     async def _bring_up(self, model_id: str) -> bool:
         """Load a model; True if it answers from now on, False if it is only to be there."""
         self._on_progress(LoadProgress(model_id, LoadPhase.LOADING))
-        await self._models.left(model_id)
+        await self._models.left(model_id, self._drain_limit_s)
         if model_id not in self._models:
             await self._load(self.catalogue[model_id])
         if self._only_beside(model_id):
@@ -252,7 +257,7 @@ class ModelManager:
     async def _load(self, spec: ModelSpec) -> None:
         verdict = await self._fit(spec)
         if verdict.fit is not Fit.BESIDE:
-            await self._models.unload_idle()
+            await self._models.unload_idle(self._drain_limit_s)
             verdict = await self._fit(spec)
         logger.info("model %s: %s", spec.id, verdict.message)
         nowhere = verdict.fit is Fit.NOT_AT_ALL and not spec.embedded  # one model must answer
@@ -270,6 +275,8 @@ class ModelManager:
         self._models.expect(spec.id)
         try:
             await self._models.unload_current(self._drain_limit_s)
+            self._machine.answers(None)
+            await self._models.unload_idle(self._drain_limit_s)  # others may have ended meanwhile
             if len(self._models) > 0:  # something else holds one (a shadow run)
                 verdict = await self._fit(spec)
                 if verdict.fit is not Fit.BESIDE:
@@ -277,14 +284,24 @@ class ModelManager:
             self._models.add(spec.id, await self._open(spec))
         except Exception:
             if before.id not in self._models:
-                logger.warning("model %s did not come: back to %s", spec.id, before.id)
-                try:
-                    self._models.add(before.id, await self._open(before))
-                    self._models.make_current(before.id)
-                except EngineError as error:
-                    logger.critical("model %s did not come back: %s", before.id, error)
+                await self._fall_back(spec, before)
             self._models.give_up_expected()
             raise
+
+    async def _fall_back(self, spec: ModelSpec, before: ModelSpec) -> None:
+        """Have the old model answer again, or else the embedded one."""
+        logger.warning("model %s did not come: back to %s", spec.id, before.id)
+        embedded = [each for each in self.catalogue.values() if each.embedded]
+        for candidate in (before, *embedded):
+            try:
+                if candidate.id not in self._models:
+                    self._models.add(candidate.id, await self._open(candidate))
+            except Exception as error:  # whatever it is, the next may answer
+                logger.critical("model %s did not come back: %s", candidate.id, error)
+                continue
+            self._models.make_current(candidate.id)
+            self._machine.answers(candidate.id)
+            return
 
     async def _open(self, spec: ModelSpec) -> Loaded:
         """Load, warm up and measure; refused where nobody wants it that slow."""
@@ -329,11 +346,3 @@ class ModelManager:
         if spec.embedded or spec.id in on_disk:
             return ModelState.ON_DISK
         return ModelState.REMOTE
-
-
-def _shutting_down(model_id: str) -> ModelError:
-    return _failure(model_id, "shutting_down", "the server shuts down")
-
-
-def _failure(model_id: str, code: str, reason: str) -> ModelError:
-    return ModelError(code, f"Failed to load model {model_id}: {reason}")

@@ -293,7 +293,8 @@ class StreamRecogniser:
         options = take_attempt(utterance, result, self._gate)
         if options is not None:
             deadline_s = now_s + self._config.final_deadline_s
-            again = self._requests.again(result.request, options, now_s, deadline_s)
+            model_id = utterance.lease.model_id
+            again = self._requests.again(result.request, options, model_id, now_s, deadline_s)
             utterance.final_request = again
             return [*self._finals.quick(utterance), Submit(again)]
         return list(self._finals.settle(utterance, conclude(utterance)))

@@ -37,3 +37,13 @@ class ModelListing:
     """Of its files, in millions of bytes: measured where they are on disk, else as published."""
     measurement: LoadMeasurement | None = None
     """Of its last load since the server started."""
+
+
+def load_failure(model_id: str, code: str, reason: str) -> ModelError:
+    """A model was not loaded, and why."""
+    return ModelError(code, f"Failed to load model {model_id}: {reason}")
+
+
+def shutting_down(model_id: str) -> ModelError:
+    """A model is not loaded any more: the server ends."""
+    return load_failure(model_id, "shutting_down", "the server shuts down")

@@ -45,14 +45,20 @@ class RequestMaker:
         )
 
     def again(
-        self, request: DecodeRequest, options: DecodeOptions, now_s: float, deadline_s: float
+        self,
+        request: DecodeRequest,
+        options: DecodeOptions,
+        model_id: str,
+        now_s: float,
+        deadline_s: float,
     ) -> DecodeRequest:
-        """The same audio once more, otherwise decoded."""
+        """The same audio once more, otherwise decoded, by the model that answers now."""
         self._count += 1
         return replace(
             request,
             request_id=self._count,
             options=options,
+            model_id=model_id,
             created_s=now_s,
             deadline_s=deadline_s,
         )

@@ -42,6 +42,8 @@ class ResilientEngine:
         self._supported = set(supported)
         self._changed = threading.Condition()
         self._engine: Engine | None = engine
+        self._front = engine
+        self._closed = False
         self._info = engine.info
         self._calls = 0
         self._opened = 0
@@ -56,8 +58,11 @@ class ResilientEngine:
 
     def prepare(self, request: DecodeRequest) -> Prepared:
         """Make the features (in a DSP thread)."""
-        with self._in_use() as (engine, _):
-            return engine.prepare(request)
+        with self._changed:
+            if self._closed:
+                raise EngineError("engine_closed", f"{self._info.model_id} is closed")
+        # features depend on the model, not on its numbers: nobody waits for it to be opened anew
+        return self._front.prepare(request)
 
     def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
         """Decode one batch of equal keys, results in order. Raises EngineError.
@@ -76,6 +81,7 @@ class ResilientEngine:
         """Free the model. No call may be running; later calls raise EngineError."""
         with self._changed:
             engine, self._engine = self._engine, None
+            self._closed = True
         if engine is not None:
             engine.close()
 

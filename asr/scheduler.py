@@ -64,7 +64,7 @@ class Scheduler:
             raise ValueError(f"{model_id} is attached already")
         lane = self._lanes[model_id] = Lane.of(model_id, engine)
         for request in self._held.release(model_id):
-            self._enqueue(lane, request)
+            self._enqueue(lane, request, bounded=False)
 
     async def detach(self, model_id: str) -> None:
         """Refuse new requests for a model, finish those there are, let go of its engine.
@@ -95,7 +95,7 @@ class Scheduler:
             if lane is None or lane.detaching:
                 self._refuse(request, "model_not_loaded", f"{model_id} could not be loaded")
             else:
-                self._enqueue(lane, request)
+                self._enqueue(lane, request, bounded=False)
 
     def submit(self, request: DecodeRequest, deliver: Deliver) -> None:
         """Have a request decoded; `deliver` gets its one outcome, later."""
@@ -176,18 +176,19 @@ class Scheduler:
 
     # -- on the way to the queue ----------------------------------------------------------------
 
-    def _enqueue(self, lane: Lane, request: DecodeRequest) -> None:
+    def _enqueue(self, lane: Lane, request: DecodeRequest, *, bounded: bool = True) -> None:
         lane.preparing.add(request)
         lane.note_idle()
-        self._spawn(self._prepare(lane, request), f"prepare {request.request_id}")
+        self._spawn(self._prepare(lane, request, bounded), f"prepare {request.request_id}")
 
-    async def _prepare(self, lane: Lane, request: DecodeRequest) -> None:
+    async def _prepare(self, lane: Lane, request: DecodeRequest, bounded: bool) -> None:
         outcomes: list[DecodeOutcome] = []
         loop = asyncio.get_running_loop()
         try:
             prepared = await loop.run_in_executor(self._dsp, lane.engine.prepare, request)
             if request in self._open:  # else it was retired or failed meanwhile
-                outcomes += map(_told, lane.queue.offer(prepared, self._clock()))
+                dropped = lane.queue.offer(prepared, self._clock(), bounded=bounded)
+                outcomes += map(_told, dropped)
         except EngineError as error:
             outcomes.append(DecodeFailed(request, error.code, error.message))
         except Exception as error:
@@ -255,8 +256,7 @@ class Scheduler:
         try:
             self._fail([prepared.request for prepared in batch], "decode_timeout", message)
             if lane.stuck:
-                lane.queue.clear()
-                waiting = self._open.of_model(batch[0].request.model_id)
+                waiting = [*lane.queue.clear(), *lane.preparing]
                 self._fail(waiting, "decode_timeout", "every decode worker hangs")
             self._pump(lane)  # of two workers the other is now the only one
             await asyncio.wait({call})

@@ -211,8 +211,11 @@ class App:
         )
 
         def tell(progress: LoadProgress) -> None:
-            console.show(progress)
             registry.tell_control(model_progress(progress))
+            try:
+                console.show(progress)
+            except (OSError, ValueError) as error:  # a terminal that is gone stops no model
+                logger.debug("the terminal takes no more: %s", error)
 
         return ModelManager(
             catalogue=catalogue,

@@ -91,7 +91,7 @@ class ControlConnection:
             case protocol.LoadModel():
                 self._models.load(request)
             case protocol.CancelLoad():
-                self._models.cancel(request)
+                await self._models.cancel(request)
             case protocol.EndShadow():
                 self._models.end_shadow(request)
             case protocol.GetModels():

@@ -55,7 +55,7 @@ class FirstModel:
         if fallback is None or fallback.id == wanted.id:
             await models.load(wanted.id)
             return None
-        if await models.is_ready(wanted.id):
+        if await self._is_ready(wanted.id):
             try:
                 await models.load(wanted.id, self._unless_too_slow(wanted.id))
             except ModelError as error:
@@ -74,6 +74,14 @@ class FirstModel:
             "(--offline never does)"
         )
         return wanted.id
+
+    async def _is_ready(self, model_id: str) -> bool:
+        """Whether it can be loaded at once; where that cannot be told, fetching will."""
+        try:
+            return await self._context.models.is_ready(model_id)
+        except ModelError as error:
+            logger.warning(error.message)
+            return False
 
     def _unless_too_slow(self, model_id: str) -> Accept | None:
         """The rule for a model that nobody named: it must not take over where it is too slow."""

@@ -58,10 +58,10 @@ class ModelRequests:
             request.request_id,
         )
 
-    def cancel(self, request: protocol.CancelLoad) -> None:
+    async def cancel(self, request: protocol.CancelLoad) -> None:
         """Stop fetching a model. Raises ProtocolError where it is not being fetched."""
         self._check_known(request.model_id, request.request_id)
-        if not self._context.models.cancel(request.model_id):
+        if not await self._context.models.cancel(request.model_id):
             raise ProtocolError(
                 "not_fetching", f"{request.model_id} is not being fetched", request.request_id
             )
@@ -120,6 +120,7 @@ class ModelRequests:
         except ModelError as error:
             tell_failure(error, self._peer.send, request_id)
             return
+        self._context.shadow.model_changed()
         self._peer.send(_loaded(report, request_id))
         self._context.registry.tell_of_model(_loaded(report), but=self._peer)
 
@@ -127,6 +128,7 @@ class ModelRequests:
 async def load_unasked(context: Context, model_id: str, accept: Accept | None) -> None:
     """Load a model that nobody asked for and tell everybody. Raises ModelError, told nobody."""
     report = await context.models.load(model_id, accept)
+    context.shadow.model_changed()
     context.registry.tell_of_model(_loaded(report), but=None)
 
 

@@ -143,5 +143,6 @@ class ModelStore:
 
 def _state_of(folder: Path) -> _FolderState:
     """Name, size and time of every file: what changes when a file does."""
-    files = ((path.name, path.stat()) for path in folder.iterdir())
+    whole = [path for path in folder.iterdir() if path.exists()]  # not links to nowhere
+    files = ((path.name, path.stat()) for path in whole)
     return frozenset((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)

@@ -48,6 +48,8 @@ class ShadowState(Enum):
     OFF = "off"
     STARTING = "starting"
     RUNNING = "running"
+    KEEPING = "keeping"
+    """The second model is about to answer."""
 
 
 class ShadowError(Exception):
@@ -105,10 +107,14 @@ class Shadow:
         except BaseException:
             self._become(ShadowState.OFF, model_id)
             raise
+        if self._models.current is None or self._models.current.id == model_id:
+            lease.release()  # somebody else had it answer meanwhile
+            self._become(ShadowState.OFF, model_id)
+            raise ShadowError("already_current", f"{model_id} answers already")
         pace = self._models.pace_of(model_id)
         self._run = _Run(
             model_id=model_id,
-            current_id=current.id,
+            current_id=self._models.current.id,
             lease=lease,
             policy=FinalPolicy.of_model(pace.profile, report.spec),
             timer=asyncio.get_running_loop().call_later(self._longest_s, self._expire),
@@ -120,11 +126,7 @@ class Shadow:
     def heard(self, stream_id: str, final: FinalText) -> None:
         """The current model has a final: have the other decode the same audio."""
         run = self._run
-        if run is None or final.result is None:
-            return
-        current = self._models.current
-        if current is None or current.id != run.current_id:
-            self._end(run, ShadowOutcome.REPLACED)
+        if run is None or final.result is None or self._state is not ShadowState.RUNNING:
             return
         if final.model_id != run.current_id:
             return
@@ -146,12 +148,26 @@ class Shadow:
     async def end(self, model_id: str, keep: bool) -> None:
         """Let the other model answer from now on, or leave it. Raises ShadowError, ModelError."""
         run = self._run
-        if run is None or run.model_id != model_id:
+        if run is None or run.model_id != model_id or self._state is not ShadowState.RUNNING:
             raise ShadowError("no_shadow", f"no shadow run of {model_id} goes on")
-        if keep:
+        if not keep:
+            self._end(run, ShadowOutcome.ROLLED_BACK)
+            return
+        self._become(ShadowState.KEEPING, model_id)
+        try:
             await self._models.load(model_id)
-        if self._run is run:
-            self._end(run, ShadowOutcome.KEPT if keep else ShadowOutcome.ROLLED_BACK)
+        except BaseException:
+            self._become(ShadowState.RUNNING, model_id)
+            raise
+        self._end(run, ShadowOutcome.KEPT)
+
+    def model_changed(self) -> None:
+        """Another model answers: there is nothing to compare with any more."""
+        run, current = self._run, self._models.current
+        if run is None or self._state is not ShadowState.RUNNING:
+            return
+        if current is None or current.id != run.current_id:
+            self._end(run, ShadowOutcome.REPLACED)
 
     def close(self) -> None:
         """End without a word: the server ends."""
@@ -181,8 +197,8 @@ class Shadow:
         self._scheduler.submit(request, deliver)
 
     def _expire(self) -> None:
-        assert self._run is not None
-        self._end(self._run, ShadowOutcome.EXPIRED)
+        if self._run is not None and self._state is ShadowState.RUNNING:
+            self._end(self._run, ShadowOutcome.EXPIRED)
 
     def _end(self, run: _Run, outcome: ShadowOutcome) -> None:
         run.timer.cancel()

@@ -52,6 +52,7 @@ class FakeHost:
     def __init__(self) -> None:
         self.attached: dict[str, Engine] = {}
         self.held: list[str] = []
+        self.stuck = False
         self.rerouted: list[tuple[str, str | None]] = []
 
     def attach(self, model_id: str, engine: Engine) -> None:
@@ -60,6 +61,8 @@ class FakeHost:
 
     async def detach(self, model_id: str) -> None:
         await asyncio.sleep(0)
+        while self.stuck:  # noqa: ASYNC110  (a decode that hangs tells nobody)
+            await asyncio.sleep(0.001)
         del self.attached[model_id]
 
     def hold(self, model_id: str) -> None:

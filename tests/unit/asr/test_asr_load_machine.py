@@ -124,6 +124,15 @@ def test_a_model_wanted_again_while_its_cancelled_fetch_ends_is_fetched_again() 
     assert machine.fetched("far") == [Begin("far")]
 
 
+def test_a_second_cancel_drops_the_wish_that_came_between() -> None:
+    machine = LoadMachine()
+    machine.request("far", 1, ready=False)
+    machine.cancel("far")
+    machine.request("far", 2, ready=False)
+    assert machine.cancel("far") == [Answer((2,), Verdict.CANCELLED)]
+    assert machine.fetch_failed("far", RuntimeError("cancelled")) == []
+
+
 def test_a_cancel_that_came_too_late_loads_what_is_wanted_again() -> None:
     machine = LoadMachine()
     machine.request("far", 1, ready=False)

@@ -79,13 +79,13 @@ async def test_a_cancelled_fetch_ends_and_whoever_asked_hears_of_it() -> None:
     bench.gate.clear()
     far = await bench.begin("gone")
     await until(lambda: bench.fetched == ["gone"])
-    assert bench.manager.cancel("gone")
-    assert not bench.manager.cancel("gone"), "it stops already"
+    assert await bench.manager.cancel("gone")
+    assert not await bench.manager.cancel("gone"), "it stops already"
     with pytest.raises(ModelError) as caught:
         await far
     assert caught.value.code == "cancelled"
     await until(lambda: bench.progress[-1] == LoadProgress("gone", LoadPhase.CANCELLED))
-    assert not bench.manager.cancel("a")
+    assert not await bench.manager.cancel("a")
     await bench.manager.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -186,12 +187,66 @@ async def test_who_wants_it_to_answer_outweighs_who_wants_it_beside() -> None:
     bench = Bench()
     await bench.manager.load("a")
     bench.gate.clear()
-    answering = await bench.begin("b")
     beside = asyncio.create_task(bench.manager.load_beside("b"))
-    await bench.manager.listing()
+    await until(lambda: bench.asked == ["a", "b"])
+    answering = await bench.begin("b")
     bench.gate.set()
     await answering
     _, lease = await beside
     assert bench.manager.current == spec("b")
     lease.release()
+    await bench.manager.close()
+
+
+async def test_who_wants_one_beside_does_not_cancel_what_others_asked_for() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.gate.clear()
+    wanted = await bench.begin("gone")
+    with pytest.raises(ModelError) as caught:
+        await bench.manager.load_beside("b")
+    assert caught.value.code == "busy"
+    bench.gate.set()
+    assert (await wanted).spec == spec("gone")
+    await bench.manager.close()
+
+
+async def test_a_model_that_does_not_come_back_is_not_said_to_answer() -> None:
+    bench = Bench()
+    await bench.manager.load("a")
+    bench.fits = Fit.INSTEAD
+    bench.broken |= {"a", "b"}
+    with pytest.raises(ModelError):
+        await bench.manager.load("b")
+    assert (bench.manager.current, bench.manager.current_info) == (None, None)
+    with pytest.raises(ModelError, match="no model is loaded"):
+        bench.manager.acquire()
+    bench.broken.clear()
+    await bench.manager.load("a")
+    assert (bench.manager.current, bench.asked[-1]) == (spec("a"), "a")
+    await bench.manager.close()
+
+
+async def test_the_embedded_model_answers_where_neither_comes() -> None:
+    embedded = replace(spec("c"), embedded=True)
+    bench = Bench(catalogue={"a": spec("a"), "b": spec("b"), "c": embedded})
+    await bench.manager.load("a")
+    bench.fits = Fit.INSTEAD
+    bench.broken |= {"a", "b"}
+    with pytest.raises(ModelError):
+        await bench.manager.load("b")
+    assert (bench.manager.current, bench.host.rerouted) == (embedded, [("b", "c")])
+    await bench.manager.close()
+
+
+async def test_a_model_that_does_not_leave_holds_up_nobody_for_ever() -> None:
+    bench = Bench(drain_limit_s=0.02)
+    await bench.manager.load("a")
+    bench.host.stuck = True
+    await bench.manager.load("b")
+    with pytest.raises(ModelError, match="a is still busy"):
+        await bench.manager.load("a")
+    await bench.manager.load("c")
+    assert bench.manager.current == spec("c")
+    bench.host.stuck = False
     await bench.manager.close()
