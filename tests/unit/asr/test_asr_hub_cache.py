@@ -10,8 +10,8 @@ from huggingface_hub import try_to_load_from_cache
 
 from asr.download_plan import DownloadPlan, RepoFile, RepoListing, plan_download
 from asr.engine import EngineError
-from asr.hub import Validator
-from asr.hub_cache import Link, RepoCache, hard_link, is_commit, symbolic_link
+from asr.hub import Validator, is_commit
+from asr.hub_cache import Link, RepoCache, hard_link, symbolic_link
 from asr.types import ModelFormat
 
 COMMIT, REPO = "c" * 40, "owner/name"
