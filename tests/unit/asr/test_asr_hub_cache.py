@@ -11,7 +11,7 @@ from huggingface_hub import try_to_load_from_cache
 from asr.download_plan import DownloadPlan, RepoFile, RepoListing, plan_download
 from asr.engine import EngineError
 from asr.hub import Validator, is_commit
-from asr.hub_cache import Link, RepoCache, hard_link, symbolic_link
+from asr.hub_cache import MAKING_SUFFIX, Link, RepoCache, hard_link, symbolic_link
 from asr.types import ModelFormat
 
 COMMIT, REPO = "c" * 40, "owner/name"
@@ -100,6 +100,39 @@ def test_a_blob_of_the_wrong_size_is_not_whole(tmp_path: Path) -> None:
     repo.publish(fetched(repo), "main")
     (repo.folder / "blobs" / FILES[2].etag).write_text("22")
     assert repo.whole(LISTING) == {FILES[0].etag, FILES[1].etag}
+
+
+class Killed(BaseException):
+    """A process that ends here, without a chance to tidy up."""
+
+
+@pytest.mark.parametrize("links", [(symbolic_link,), (hard_link,), (refuse,)])
+@pytest.mark.parametrize("place", range(len(FILES)))
+def test_killed_between_the_contents_and_any_of_their_names(
+    tmp_path: Path, links: tuple[Link, ...], place: int
+) -> None:
+    made = iter(range(len(FILES)))
+
+    def killing(blob: Path, target: Path) -> None:
+        if next(made) == place:
+            raise Killed
+        raise OSError("the next kind of link")
+
+    dying = RepoCache(tmp_path, REPO, (killing, *links))
+    with pytest.raises(Killed):
+        dying.publish(fetched(dying), "main")
+    assert try_to_load_from_cache(REPO, "model.bin", cache_dir=tmp_path) is None
+    (dying.snapshot(COMMIT) / f"model.bin{MAKING_SUFFIX}").write_text("half made")
+
+    repo = cache(tmp_path, *links)
+    plan = fetched(repo)
+    assert plan.to_fetch == (), "every content had come"
+    folder = repo.publish(plan, "main")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "config.json": "0000",
+        "vocabulary.json": "1111",
+        "model.bin": "2222",
+    }
 
 
 def test_parts_of_what_is_not_wanted_any_more_go_and_the_others_stay(tmp_path: Path) -> None:
