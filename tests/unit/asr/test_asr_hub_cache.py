@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,22 @@ def test_one_download_at_a_time(tmp_path: Path) -> None:
     timer.join()
     with cache(tmp_path).lock(threading.Event()):
         assert (tmp_path / ".locks" / "models--owner--name" / "thai-asr.lock").exists()
+
+
+def test_who_waits_can_be_cancelled_though_the_clock_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = itertools.count(500_000, -1)
+    with cache(tmp_path).lock(threading.Event()):
+        monkeypatch.setattr(time, "time", lambda: next(hours) * 3_600.0)
+        cancelled = threading.Event()
+        timer = threading.Timer(0.1, cancelled.set)
+        timer.start()
+        begun_s = time.monotonic()
+        with pytest.raises(EngineError), cache(tmp_path).lock(cancelled):
+            raise AssertionError("two at once")
+        assert time.monotonic() - begun_s < 3.0
+        timer.join()
 
 
 def test_what_a_commit_looks_like() -> None:
