@@ -115,7 +115,10 @@ def _parser() -> argparse.ArgumentParser:
         "--download", metavar="ID", help="fetch a model of the catalogue, then end"
     )
     instead.add_argument(
-        "--convert", metavar="ID", help="make a model ready for CTranslate2, then end"
+        "--convert",
+        metavar="ID",
+        help="make a model ready for CTranslate2, then end; asks before it installs PyTorch, "
+        f"unless {INSTALL_VARIABLE}=yes",
     )
     instead.add_argument(
         "--doctor", action="store_true", help="say what this machine lacks and what to do, then end"

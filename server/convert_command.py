@@ -18,6 +18,7 @@ from asr.device import RealProbe
 from asr.download import ModelDownloader
 from asr.engine import EngineError
 from asr.locate import find_model
+from asr.model_files import check_transformers_folder
 from asr.types import ModelFormat, ModelSpec
 from server.download_command import DownloadCommand
 from server.download_view import view_on
@@ -73,13 +74,13 @@ def convert(model_id: str, settings: Settings) -> int:
 
 
 def ask() -> bool:
-    """Whether the user wants the packages installed."""
+    """Whether the user wants the packages installed. Raises KeyboardInterrupt."""
     word = os.environ.get(INSTALL_VARIABLE, "")
     if not word and sys.stdin.isatty():
         before = signal.signal(signal.SIGINT, signal.default_int_handler)  # to end the question
         try:
             word = input("Install them now? [y/N] ")
-        except (KeyboardInterrupt, EOFError):
+        except EOFError:
             return False
         finally:
             signal.signal(signal.SIGINT, before)
@@ -121,6 +122,17 @@ class ConvertCommand:
 
     def run(self, spec: ModelSpec, cancelled: threading.Event) -> int:
         """The exit status."""
+        try:
+            return self._run(spec, cancelled)
+        except KeyboardInterrupt:  # at the question
+            return self._say_stopped()
+        except EngineError as error:
+            if error.code == "cancelled":
+                return self._say_stopped()
+            self._err.write(f"Error: {error.message}\n")
+            return FAILED
+
+    def _run(self, spec: ModelSpec, cancelled: threading.Event) -> int:
         if spec.format is not ModelFormat.TRANSFORMERS:
             self._say(f"{spec.id} is a CTranslate2 model: there is nothing to convert.")
             return OK
@@ -136,7 +148,10 @@ class ConvertCommand:
         done = self._converter(None).find(spec, source)
         if done is not None:
             return self._say_done(spec, done, "is converted already")
-        python = self._python(spec)
+        check_transformers_folder(source)  # before anything is installed for it
+        python = self._python(spec, cancelled)
+        if cancelled.is_set():  # while pip was at work
+            return self._say_stopped()
         return FAILED if python is None else self._convert(spec, source, python, cancelled)
 
     def _convert(
@@ -148,20 +163,10 @@ class ConvertCommand:
                 lambda: stack.enter_context(view_on(self._out)),
                 self._say,
             )
-            try:
-                folder = self._converter(python).convert(spec, source, telling.show, cancelled)
-            except EngineError as error:
-                failure = error
-            else:
-                stack.close()
-                return self._say_done(spec, folder, "is converted")
-        if failure.code == "cancelled":
-            self._say("Stopped. Nothing is left of the conversion; the files are kept.")
-            return INTERRUPTED
-        self._err.write(f"Error: {failure.message}\n")
-        return FAILED
+            folder = self._converter(python).convert(spec, source, telling.show, cancelled)
+        return self._say_done(spec, folder, "is converted")
 
-    def _python(self, spec: ModelSpec) -> Path | None:
+    def _python(self, spec: ModelSpec, cancelled: threading.Event) -> Path | None:
         """A Python with the packages, installed if the user wants that; None after words."""
         python = self._find_python()
         if python is not None:
@@ -175,7 +180,7 @@ class ConvertCommand:
             )
             return None
         python = self._find_python() if self._install() else None
-        if python is None:
+        if python is None and not cancelled.is_set():
             self._err.write("Error: the packages for conversion could not be installed\n")
         return python
 
@@ -189,6 +194,10 @@ class ConvertCommand:
         self._say(f"{spec.id} {what}:\n  {folder}")
         self._say(f"To use it:\n  {command_line(SERVER_SCRIPT)} --model {spec.id}")
         return OK
+
+    def _say_stopped(self) -> int:
+        self._say("Stopped. Nothing is left of the conversion; the files are kept.")
+        return INTERRUPTED
 
     def _say(self, text: str) -> None:
         self._out.write(f"{text}\n")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from asr.convert import Converter
@@ -217,6 +222,52 @@ def test_the_memory_bound_holds(base: Path, convert: Callable[..., Path]) -> Non
         convert(base, memory_limit_mb=60)
     assert caught.value.code == "out_of_memory"
     assert python_children() == []
+
+
+def test_it_takes_one_core_at_a_low_priority(base: Path, python: Path, tmp_path: Path) -> None:
+    used_s, nicenesses = [(0.0, 0.0)], set()
+    begun_s = time.monotonic()
+
+    def look(_: Transfer) -> None:
+        for child in python_children():
+            with contextlib.suppress(psutil.Error):
+                times = child.cpu_times()
+                used_s.append((time.monotonic() - begun_s, times.user + times.system))
+                nicenesses.add(child.nice())
+
+    converter = Converter(cache_dir=tmp_path / "cache", compute_type="int8", python=python)
+    converter.convert(SPEC, base, look, threading.Event())
+    wall_s, cpu_s = max(used_s)
+    assert 0 < cpu_s < 1.2 * wall_s
+    assert nicenesses == {10}
+
+
+def test_a_process_that_is_killed_leaves_no_child_and_nothing_in_the_way(
+    base: Path, python: Path, convert: Callable[..., Path], tmp_path: Path
+) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, threading\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from pathlib import Path\n"
+        "from asr.convert import Converter\n"
+        "from tests.model.test_model_convert import SPEC\n"
+        f"made = Converter(cache_dir=Path({str(tmp_path / 'converted-here')!r}),\n"
+        f"    compute_type='int8', python=Path({str(python)!r}))\n"
+        "tell = lambda transfer: transfer.done_bytes and print('loaded', flush=True)\n"
+        f"made.convert(SPEC, Path({str(base)!r}), tell, threading.Event())\n",
+        encoding="utf-8",
+    )
+    with psutil.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout.readline() == b"loaded\n"
+        orphans = parent.children(recursive=True)
+        parent.kill()
+    assert orphans
+    _, alive = psutil.wait_procs(orphans, timeout=20)
+    assert not alive
+    check_model_dir(convert(base))
+    left = [path.name for path in (tmp_path / "converted-here" / "converted").iterdir()]
+    assert len([name for name in left if not name.endswith(".lock")]) == 1
 
 
 def test_a_cancelled_conversion_leaves_nothing(base: Path, python: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.embedded_model import default_cache_dir, ensure_embedded_model
+from asr.embedded_model import ensure_embedded_model
 from benchmarks.dataset import load_clips
 from benchmarks.scoring import cer, corpus_cer
 from server.app import App
@@ -36,8 +36,13 @@ CER_CEILING = 0.40
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[str, Path]:
-    folder = ensure_embedded_model(default_cache_dir())
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def files(cache_dir: Path) -> dict[str, Path]:
+    folder = ensure_embedded_model(cache_dir)
     return {name: folder / name for name in FILES}
 
 
@@ -50,7 +55,7 @@ def hub(files: dict[str, Path]) -> Iterator[HubServer]:
 
 @asynccontextmanager
 async def server_of(
-    hub: HubServer, tmp_path: Path, model: str = "whisper-base"
+    hub: HubServer, tmp_path: Path, cache_dir: Path, model: str = "whisper-base"
 ) -> AsyncIterator[RunningServer]:
     catalogue = tmp_path / "models.yaml"
     catalogue.write_text(CATALOGUE, encoding="utf-8")
@@ -60,6 +65,7 @@ async def server_of(
             "audio_port": 0,
             "model": model,
             "models_file": str(catalogue),
+            "cache_dir": str(cache_dir),
             "profile": "fast",
         }
     )
@@ -80,11 +86,11 @@ async def until_half(control: Client) -> None:
 
 
 async def test_the_wanted_model_comes_while_somebody_speaks(
-    hub: HubServer, thai_eval_dir: Path, tmp_path: Path
+    hub: HubServer, thai_eval_dir: Path, tmp_path: Path, cache_dir: Path
 ) -> None:
     clips = load_clips(thai_eval_dir / "dev.jsonl")[:4]
     async with (
-        server_of(hub, tmp_path, model="from-hub") as server,
+        server_of(hub, tmp_path, cache_dir, model="from-hub") as server,
         server.control() as control,
         server.audio() as audio,
     ):
@@ -111,13 +117,13 @@ async def test_the_wanted_model_comes_while_somebody_speaks(
 
 
 async def test_a_server_that_ended_at_half_fetches_only_the_rest(
-    hub: HubServer, files: dict[str, Path], tmp_path: Path
+    hub: HubServer, files: dict[str, Path], tmp_path: Path, cache_dir: Path
 ) -> None:
-    async with server_of(hub, tmp_path) as server, server.control() as control:
+    async with server_of(hub, tmp_path, cache_dir) as server, server.control() as control:
         await control.send(LOAD)
         await until_half(control)
     hub.faults.bytes_per_s = None
-    async with server_of(hub, tmp_path) as server, server.control() as control:
+    async with server_of(hub, tmp_path, cache_dir) as server, server.control() as control:
         loaded = await control.ask(LOAD, "model_loaded")
         assert loaded["load_figures"]["memory_mb"] > 50
     first, second = hub.fetched("model.bin")
@@ -128,9 +134,9 @@ async def test_a_server_that_ended_at_half_fetches_only_the_rest(
 
 
 async def test_what_is_cancelled_or_damaged_leaves_the_old_model_answering(
-    hub: HubServer, tmp_path: Path
+    hub: HubServer, tmp_path: Path, cache_dir: Path
 ) -> None:
-    async with server_of(hub, tmp_path) as server, server.control() as control:
+    async with server_of(hub, tmp_path, cache_dir) as server, server.control() as control:
         await control.send(LOAD)
         await until_half(control)
         await control.send({"type": "cancel_load", "model_id": "from-hub"})

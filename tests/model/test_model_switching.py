@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asr.embedded_model import default_cache_dir, ensure_embedded_model
+from asr.embedded_model import ensure_embedded_model
 from benchmarks.dataset import load_clips
 from server.app import App
 from server.settings import Settings
@@ -34,7 +34,8 @@ CATALOGUE = """\
 async def two_models(tmp_path: Path) -> AsyncIterator[RunningServer]:
     """Whisper base under two names, so that any difference is the switch's."""
     catalogue = tmp_path / "models.yaml"
-    folder = ensure_embedded_model(default_cache_dir())
+    cache_dir = tmp_path / "cache"
+    folder = ensure_embedded_model(cache_dir)
     catalogue.write_text(CATALOGUE.format(path=folder), encoding="utf-8")
     settings = Settings().changed(
         {
@@ -42,6 +43,7 @@ async def two_models(tmp_path: Path) -> AsyncIterator[RunningServer]:
             "audio_port": 0,
             "model": "whisper-base",
             "models_file": str(catalogue),
+            "cache_dir": str(cache_dir),
             "profile": "fast",
         }
     )

@@ -29,10 +29,20 @@ class Shell:
         self.hub = hub
         self.tmp_path = tmp_path
         self.answer = False
+        self.ctrl_c_at_question = False
+        self.ctrl_c_at_install = False
         self.installs = 0
+        self.cancelled = threading.Event()
+
+    def may_install(self) -> bool:
+        if self.ctrl_c_at_question:
+            raise KeyboardInterrupt
+        return self.answer
 
     def install(self) -> bool:
         self.installs += 1
+        if self.ctrl_c_at_install:
+            self.cancelled.set()
         return False
 
     def run(self, spec: ModelSpec = SPEC) -> tuple[int, str, str]:
@@ -45,14 +55,14 @@ class Shell:
             self.tmp_path / "cache",
             "int8",
             DownloadCommand(downloader, self.tmp_path / "cache", out, err),
-            may_install=lambda: self.answer,
+            may_install=self.may_install,
             out=out,
             err=err,
             find_python=lambda: None,
             install=self.install,
             hub_cache_dir=hub_cache,
         )
-        status = command.run(spec, threading.Event())
+        status = command.run(spec, self.cancelled)
         return status, out.getvalue(), err.getvalue()
 
 
@@ -85,6 +95,15 @@ def test_an_installation_that_fails_is_said(shell: Shell) -> None:
     assert err == "Error: the packages for conversion could not be installed\n"
 
 
+@pytest.mark.parametrize("where", ["ctrl_c_at_question", "ctrl_c_at_install"])
+def test_ctrl_c_before_the_conversion_is_no_error(shell: Shell, where: str) -> None:
+    shell.answer = True
+    setattr(shell, where, True)
+    status, out, err = shell.run()
+    assert (status, err) == (130, "")
+    assert out.splitlines()[-1].startswith("Stopped.")
+
+
 def test_a_download_that_fails_ends_it(shell: Shell) -> None:
     status, _, err = shell.run(replace(SPEC, repo="owner/other"))
     assert status == 1
@@ -95,6 +114,16 @@ def test_a_download_that_fails_ends_it(shell: Shell) -> None:
 def test_a_folder_that_is_not_there_is_said(shell: Shell) -> None:
     status, _, err = shell.run(replace(SPEC, path="/no/such/folder"))
     assert (status, err) == (1, "Error: the folder /no/such/folder is not there\n")
+
+
+def test_a_folder_that_cannot_be_converted_is_refused_before_anything_is_installed(
+    shell: Shell, tmp_path: Path
+) -> None:
+    folder = transformers_folder(tmp_path / "mine")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    status, out, err = shell.run(replace(SPEC, path=str(folder)))
+    assert (status, out) == (1, "")
+    assert "pytorch_model.bin" in err
 
 
 def test_what_needs_no_conversion(shell: Shell) -> None:
