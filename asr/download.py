@@ -20,8 +20,8 @@ from asr.download_plan import (
 )
 from asr.engine import EngineError
 from asr.fetch import Fetcher, disk_error
-from asr.hub import DEFAULT_REVISION, Hub, Patience
-from asr.hub_cache import RepoCache, default_hub_cache_dir, is_commit
+from asr.hub import DEFAULT_REVISION, Hub, Patience, is_commit
+from asr.hub_cache import RepoCache, default_hub_cache_dir
 from asr.hub_errors import HubError, offline_error
 from asr.interruptible import call_interruptibly, raise_if_cancelled
 from asr.transfer import Transfer, TransferMeter
@@ -89,6 +89,10 @@ class ModelDownloader:
                 raise
             logger.warning("using %s as it is: %s", here, error.message)
             return _already(here, on_progress)
+        if here == cache.snapshot(listing.commit) and cache.is_published(
+            plan_download(listing, spec.format, (), {})
+        ):
+            return _already(here, on_progress)  # nothing is written: this user may only read
         try:
             with cache.lock(cancelled):
                 plan = plan_download(listing, spec.format, cache.whole(listing), cache.parts())

@@ -19,7 +19,7 @@ _CONFIG: Final = "config.json"
 _CT2_WEIGHTS: Final = "model.bin"
 _SAFETENSORS: Final = "model.safetensors"
 _SHARD_INDEX: Final = "model.safetensors.index.json"
-_SHARD: Final = re.compile(r"model-(\d{5})-of-(\d{5})\.safetensors")
+_SHARD: Final = re.compile(r"model-([0-9]{5})-of-([0-9]{5})\.safetensors")
 _PICKLES: Final = re.compile(r"pytorch_model.*\.bin(\.index\.json)?|.*\.(pt|pth|ckpt)")
 _COMPANIONS: Final = (
     "generation_config.json",
@@ -49,11 +49,15 @@ class RepoFile:
 
 @dataclass(frozen=True, slots=True)
 class RepoListing:
-    """A repository's files at the commit that a revision means now."""
+    """A repository's files at the commit (40 hex digits) that a revision means now.
+
+    `files` are those that a model may need (`may_be_needed`), `others` the names of the rest.
+    """
 
     repo: str
     commit: str
     files: tuple[RepoFile, ...]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +111,18 @@ def plan_download(
     Raises EngineError `model_not_found` or `unsafe_format`, as `choose_files`.
     """
     by_name = {f.name: f for f in listing.files}
-    names = choose_files(listing.repo, by_name.keys(), model_format)
+    there = by_name.keys() | set(listing.others)
+    names = choose_files(listing.repo, there, model_format)
     files = tuple(by_name[name] for name in names)
     whole = frozenset(f.etag for f in files if f.etag in complete)
     held = {f.etag: parts[f.etag] for f in files if f.etag in parts}
     return DownloadPlan(listing, files, whole, held)
+
+
+def may_be_needed(name: str) -> bool:
+    """Whether `choose_files` can choose this name: it has no folder and is one that we know."""
+    known = (_CONFIG, _CT2_WEIGHTS, *VOCABULARIES, _SAFETENSORS, _SHARD_INDEX, *_COMPANIONS)
+    return name in known or _SHARD.fullmatch(name) is not None
 
 
 def choose_files(repo: str, there: Collection[str], model_format: ModelFormat) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from asr.part_file import PartFile
 logger = logging.getLogger(__name__)
 
 WORTHWHILE_BYTES: Final = 65_536
-"""A try that brings less counts as one that failed."""
+"""A try that gets no further than this beyond all before it counts as one that failed."""
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -78,15 +78,16 @@ class Fetcher:
 
     def _fill(self, file: RepoFile, part: PartFile) -> None:
         """Fetch until all is there, over broken lines. A part that is begun anew ends whole too."""
-        failures = 0
+        failures, furthest = 0, part.size_bytes
         while part.size_bytes < file.size_bytes:
-            start = part.size_bytes
             try:
                 self._stream(file, part)
             except HubError as error:
                 if not error.passing:
                     raise
-                brought = part.size_bytes - start
+                # not from where this try began: what is begun anew over and over gets nowhere
+                brought = part.size_bytes - furthest
+                furthest = max(furthest, part.size_bytes)
                 failures = 1 if brought >= WORTHWHILE_BYTES else failures + 1
                 if failures >= self._hub.patience.attempts:
                     raise

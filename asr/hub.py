@@ -10,14 +10,14 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import urljoin, urlsplit
 
 from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from asr.download_plan import RepoFile, RepoListing
+from asr.download_plan import RepoFile, RepoListing, may_be_needed
 from asr.hub_errors import HubError, host_of, hub_error, no_answer, unavailable
 
 DEFAULT_REVISION: Final = "main"
@@ -27,6 +27,10 @@ _MAX_REDIRECTS: Final = 10
 _WHOLE, _PART, _CHANGED, _BEYOND_END = 200, 206, 412, 416
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _ETAG: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_STRONG_ETAG: Final = re.compile(r'"[!#-~]*"')
+_ERROR_CODE: Final = "X-Error-Code"
+"""A header that a hub's refusals have, and a CDN's have not."""
 
 Origin = tuple[str, str, int | None]
 """Scheme, host and port: who gets a token, and whom an etag is good for."""
@@ -54,7 +58,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """The strong etag under which a server gave bytes."""
+    """The strong etag (`strong_etag`) under which a server gave bytes."""
 
     origin: str
     etag: str
@@ -91,13 +95,18 @@ class Hub:
                 timeout=self.patience.stall_s,
                 files_metadata=True,
             )
-            if not info.sha:
+            if not is_commit(info.sha):  # it becomes the name of a folder
                 raise ValueError("it names no commit")
             siblings = info.siblings or []
-            files = tuple(self._described(repo, info.sha, sibling) for sibling in siblings)
+            files = tuple(
+                self._described(repo, info.sha, sibling)
+                for sibling in siblings
+                if may_be_needed(sibling.rfilename)
+            )
+            others = tuple(s.rfilename for s in siblings if not may_be_needed(s.rfilename))
         except Exception as error:  # the library does not say what it raises for odd answers
             raise hub_error(error, repo, revision, self.endpoint) from error
-        return RepoListing(repo, info.sha, files)
+        return RepoListing(repo, info.sha, files, others)
 
     def _described(self, repo: str, commit: str, sibling: RepoSibling) -> RepoFile:
         name = sibling.rfilename
@@ -111,7 +120,7 @@ class Hub:
                 endpoint=self.endpoint,
             )
             etag, size = found.etag, found.size
-        if etag is None or size is None or _ETAG.fullmatch(etag) is None:
+        if not isinstance(size, int) or size < 0 or etag is None or not _ETAG.fullmatch(etag):
             raise ValueError(f"no size or checksum of {name}")
         return RepoFile(name, size, etag)
 
@@ -197,14 +206,14 @@ class ByteStream:
         status: int = response.status_code
         if status in (_CHANGED, _BEYOND_END) and self._start > 0:
             return
-        if origin(url) == origin(self._hub.endpoint):
+        is_hub = origin(url) == origin(self._hub.endpoint)
+        if is_hub and (url == self._url or _ERROR_CODE in response.headers):
             hf_raise_for_status(response)
         # signed addresses of a CDN expire: the next try gets a new one from the hub
         raise unavailable(host_of(url), status)
 
     def _head(self, url: str, status: int, headers: Mapping[str, str]) -> Head:
-        etag = headers.get("ETag", "")
-        strong = etag if etag.startswith('"') else None
+        strong = strong_etag(headers.get("ETag", ""))
         validator = Validator(origin_text(url), strong) if strong else None
         if status == _WHOLE:
             return Head(0, self._start > 0, validator)
@@ -216,6 +225,16 @@ class ByteStream:
         if status in (_CHANGED, _BEYOND_END):
             return Head(0, True, None)
         raise unavailable(host_of(url), status)
+
+
+def is_commit(revision: str | None) -> TypeGuard[str]:
+    """Whether a revision can never mean anything else."""
+    return revision is not None and _COMMIT.fullmatch(revision) is not None
+
+
+def strong_etag(text: str) -> str | None:
+    """An ETag that may be sent back in If-Match; None for weak and malformed ones."""
+    return text if _STRONG_ETAG.fullmatch(text) else None
 
 
 def origin(url: str) -> Origin:

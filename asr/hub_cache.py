@@ -2,7 +2,8 @@
 
 The layout is the library's: `blobs/<etag>` holds contents, `snapshots/<commit>/<name>` links to
 them, `refs/<revision>` names a commit. What we add ends in `.thai-asr.incomplete` and
-`.thai-asr.json`, names that no other program uses; both go when the download is complete.
+`.thai-asr.json` (and `.thai-asr.making`, for a moment), names that no other program uses; all go
+when the download is complete.
 Methods raise OSError.
 """
 
@@ -12,36 +13,31 @@ import contextlib
 import json
 import logging
 import os
-import re
-import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
-from huggingface_hub.utils import WeakFileLock
 
 from asr.download_plan import DownloadPlan, RepoFile, RepoListing
-from asr.hub import Validator
+from asr.hub import Validator, is_commit, strong_etag
 from asr.interruptible import raise_if_cancelled
 
 logger = logging.getLogger(__name__)
 
 PART_SUFFIX: Final = ".thai-asr.incomplete"
 VALIDATOR_SUFFIX: Final = ".thai-asr.json"
+MAKING_SUFFIX: Final = ".thai-asr.making"
 
 _LOCK_POLL_S: Final = 0.3
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_LOCK_MODE: Final = 0o664
+"""As the hub's library: members of a group may share a cache."""
 
 Link = Callable[[Path, Path], None]
-
-
-def is_commit(revision: str | None) -> bool:
-    """Whether a revision can never mean anything else."""
-    return revision is not None and _COMMIT.fullmatch(revision) is not None
 
 
 def default_hub_cache_dir() -> Path:
@@ -83,6 +79,11 @@ class RepoCache:
             or _size(snapshot / file.name) == file.size_bytes
         )
 
+    def is_published(self, plan: DownloadPlan) -> bool:
+        """Whether every file of a model lies in its place, by their sizes."""
+        snapshot = self.snapshot(plan.listing.commit)
+        return all(_size(snapshot / file.name) == file.size_bytes for file in plan.files)
+
     def parts(self) -> dict[str, int]:
         """Bytes of unfinished contents, by etag."""
         found = self._blobs.glob(f"*{PART_SUFFIX}")
@@ -96,19 +97,23 @@ class RepoCache:
         Raises EngineError `cancelled`.
         """
         self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        lock: BaseFileLock = FileLock(self._lock_path, mode=_LOCK_MODE)
         waiting = False
         while True:
             raise_if_cancelled(cancelled)
-            with contextlib.ExitStack() as stack:
-                try:
-                    stack.enter_context(WeakFileLock(self._lock_path, timeout=_LOCK_POLL_S))
-                except TimeoutError:
-                    if not waiting:
-                        logger.info("another process downloads %s; waiting", self.folder.name)
-                        waiting = True
-                    continue
-                yield
-                return
+            try:
+                lock.acquire(timeout=_LOCK_POLL_S)
+                break
+            except NotImplementedError:  # a network's file system without locks
+                lock = SoftFileLock(self._lock_path, mode=_LOCK_MODE)
+            except Timeout:
+                if not waiting:
+                    logger.info("another process downloads %s; waiting", self.folder.name)
+                    waiting = True
+        try:
+            yield
+        finally:
+            lock.release()
 
     def part_path(self, file: RepoFile) -> Path:
         """Where a content lies until it is complete."""
@@ -133,7 +138,8 @@ class RepoCache:
         """Under which etag the part was served, if that was kept."""
         try:
             fields = json.loads(self._validator_path(file).read_text(encoding="utf-8"))
-            return Validator(str(fields["origin"]), str(fields["etag"]))
+            etag = strong_etag(fields["etag"])
+            return None if etag is None else Validator(str(fields["origin"]), etag)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -158,6 +164,7 @@ class RepoCache:
         for file in plan.to_fetch:
             os.replace(self.part_path(file), self._blobs / file.etag)
             self._validator_path(file).unlink(missing_ok=True)
+        _sync_folder(self._blobs)
         snapshot = self.snapshot(plan.listing.commit)
         placed: dict[str, Path] = {}
         for file in plan.files:
@@ -173,19 +180,14 @@ class RepoCache:
     def _place(self, blob: Path, target: Path, twin: Path | None) -> None:
         """Link, or where the file system cannot, move; `twin` has the same content."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        making = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+        making = target.with_name(target.name + MAKING_SUFFIX)
+        making.unlink(missing_ok=True)  # of a process that was killed
         try:
-            for link in self._links if blob.exists() else ():
-                try:
-                    link(blob, making)
-                    break
-                except OSError:
-                    continue
-            else:
-                if blob.exists():
-                    os.replace(blob, making)
-                elif twin is not None:
-                    shutil.copyfile(twin, making)
+            if not blob.exists():
+                shutil.copyfile(twin or blob, making)
+            elif not any(_linked(link, blob, making) for link in self._links):
+                os.replace(blob, target)
+                return
             os.replace(making, target)
         finally:
             making.unlink(missing_ok=True)
@@ -208,11 +210,23 @@ def hard_link(blob: Path, target: Path) -> None:
     target.hardlink_to(blob)
 
 
+def _linked(link: Link, blob: Path, target: Path) -> bool:
+    """Whether it could be."""
+    try:
+        link(blob, target)
+    except OSError:
+        return False
+    return True
+
+
 def _write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    making = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    making = path.with_name(path.name + MAKING_SUFFIX)
     try:
-        making.write_text(text, encoding="utf-8")
+        with making.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(making, path)
     finally:
         making.unlink(missing_ok=True)

@@ -36,13 +36,17 @@ class Shell:
             f"- {{id: mine, name: Mine, repo: {REPO}, format: ct2}}\n"
         )
 
+    @property
+    def hf_home(self) -> Path:
+        return self.folder / "แคช ของ hf"
+
     def start(self) -> subprocess.Popen[str]:
         environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("HF_", "THAI_ASR_"))
         }
-        environment["HF_HOME"] = str(self.folder / "hf")
+        environment["HF_HOME"] = str(self.hf_home)
         environment["HF_ENDPOINT"] = self.hub.endpoint
         environment["HF_HUB_DISABLE_TELEMETRY"] = "1"  # it would be a request of its own
         process = subprocess.Popen(
@@ -51,11 +55,11 @@ class Shell:
                 *("--models-file", self.folder / "models.yaml", "--log-file", ""),
             ],
             cwd=self.folder,
-            env=environment
-            | {"HF_HOME": str(self.folder / "hf"), "HF_ENDPOINT": self.hub.endpoint},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            encoding="utf-8",
         )
         self.started.append(process)
         return process
@@ -66,7 +70,7 @@ class Shell:
 
     def part_bytes(self) -> int:
         """Of the largest part of a file in the cache."""
-        parts = (self.folder / "hf").rglob("*.thai-asr.incomplete")
+        parts = self.hf_home.rglob("*.thai-asr.incomplete")
         return max((part.stat().st_size for part in parts), default=0)
 
 

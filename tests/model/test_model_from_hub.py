@@ -101,6 +101,12 @@ async def test_the_wanted_model_comes_while_somebody_speaks(
                 await asyncio.sleep(0.1)
         await audio.ask({"type": "audio_end"}, "audio_end_ack")
         await control.until("model_loaded")
+        spoken_of = {
+            event["utterance_id"]
+            for event in audio.events
+            if event["type"] == "realtime_transcription"
+        }
+        assert spoken_of <= {final["utterance_id"] for final in audio.finals()}
         models = [final["model_id"] for final in audio.finals()]
         assert (models[0], models[-1]) == ("whisper-base", "from-hub")
         spoken = " ".join(clip.text for clip in clips)

@@ -14,9 +14,10 @@ import hashlib
 import json
 import re
 import socket
+import struct
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,6 +61,17 @@ class Faults:
     """A part begins so much before the place that was asked for."""
     bare_listing: bool = False
     """Sizes and checksums are left out of the listing, as some mirrors do."""
+    hang_ups: deque[str] = field(default_factory=deque)
+    """Each request takes the next one: `` lets it pass, `close` and `reset` end the line without an
+    answer, `head` within one, `body` ten bytes into one of a thousand."""
+    edit_listing: Callable[[dict[str, Any]], None] = lambda answer: None
+    """Changes a listing before it is sent."""
+    byte_headers: dict[str, str] = field(default_factory=dict)
+    """Sent with a file's bytes, in place of the true ones."""
+    redirect: str | None = None
+    """Where every request for a file is sent."""
+    redirect_listing: str | None = None
+    """Where every request for a listing is sent."""
     cdn_generation: int = 0
     """A CDN with another number has other etags for the same content."""
 
@@ -248,6 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
             hub.closed.wait()
             self.close_connection = True
             return
+        if hub.faults.hang_ups and (how := hub.faults.hang_ups.popleft()):
+            self._hang_up(how)
+            return
         if hub.faults.statuses and (status := hub.faults.statuses.popleft()):
             extra = {}
             if hub.faults.retry_after_s is not None:
@@ -265,6 +280,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._resolve(found[1], found[2], found[3])
         else:
             self._say(404)
+
+    def _hang_up(self, how: str) -> None:
+        if how == "head":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+        elif how == "body":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789")
+        elif how == "reset":
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.rfile.close()
+            self.connection.close()
+        if how != "reset":
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.close_connection = True
 
     # -- what a hub says -----------------------------------------------------------------------
     def _found(self, repo: str, revision: str) -> tuple[str, dict[str, File]] | None:
@@ -285,6 +314,9 @@ class _Handler(BaseHTTPRequestHandler):
         found = self._found(repo, revision)
         if found is None:
             return
+        if (place := self.server.hub.faults.redirect_listing) is not None:
+            self._say(302, {"Location": place})
+            return
         commit, files = found
         siblings: list[dict[str, object]] = []
         for file in files.values():
@@ -299,6 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
                     }
             siblings.append(entry)
         answer = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings}
+        self.server.hub.faults.edit_listing(answer)
         self._say(200, {"Content-Type": "application/json"}, json.dumps(answer).encode())
 
     def _resolve(self, repo: str, revision: str, name: str) -> None:
@@ -308,6 +341,9 @@ class _Handler(BaseHTTPRequestHandler):
         commit, files = found
         extra = {"X-Repo-Commit": commit}
         hub = self.server.hub
+        if hub.faults.redirect is not None:
+            self._say(302, {"Location": hub.faults.redirect})
+            return
         if repo in hub.faults.gated and not self._has_token():
             status = 403 if "Authorization" in self.headers else 401
             self._say(status, extra | {"X-Error-Code": "GatedRepo", "X-Error-Message": "gated"})
@@ -348,7 +384,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             extra["Content-Range"] = f"bytes {start}-{file.size_bytes - 1}/{file.size_bytes}"
         self.send_response(status)
-        for name, value in extra.items():
+        for name, value in (extra | self.server.hub.faults.byte_headers).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(file.size_bytes - start))
         self.end_headers()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ from huggingface_hub import try_to_load_from_cache
 
 from asr.download_plan import DownloadPlan, RepoFile, RepoListing, plan_download
 from asr.engine import EngineError
-from asr.hub import Validator
-from asr.hub_cache import Link, RepoCache, hard_link, is_commit, symbolic_link
+from asr.hub import Validator, is_commit
+from asr.hub_cache import MAKING_SUFFIX, Link, RepoCache, hard_link, symbolic_link
 from asr.types import ModelFormat
 
 COMMIT, REPO = "c" * 40, "owner/name"
@@ -102,6 +104,39 @@ def test_a_blob_of_the_wrong_size_is_not_whole(tmp_path: Path) -> None:
     assert repo.whole(LISTING) == {FILES[0].etag, FILES[1].etag}
 
 
+class Killed(BaseException):
+    """A process that ends here, without a chance to tidy up."""
+
+
+@pytest.mark.parametrize("links", [(symbolic_link,), (hard_link,), (refuse,)])
+@pytest.mark.parametrize("place", range(len(FILES)))
+def test_killed_between_the_contents_and_any_of_their_names(
+    tmp_path: Path, links: tuple[Link, ...], place: int
+) -> None:
+    made = iter(range(len(FILES)))
+
+    def killing(blob: Path, target: Path) -> None:
+        if next(made) == place:
+            raise Killed
+        raise OSError("the next kind of link")
+
+    dying = RepoCache(tmp_path, REPO, (killing, *links))
+    with pytest.raises(Killed):
+        dying.publish(fetched(dying), "main")
+    assert try_to_load_from_cache(REPO, "model.bin", cache_dir=tmp_path) is None
+    (dying.snapshot(COMMIT) / f"model.bin{MAKING_SUFFIX}").write_text("half made")
+
+    repo = cache(tmp_path, *links)
+    plan = fetched(repo)
+    assert plan.to_fetch == (), "every content had come"
+    folder = repo.publish(plan, "main")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "config.json": "0000",
+        "vocabulary.json": "1111",
+        "model.bin": "2222",
+    }
+
+
 def test_parts_of_what_is_not_wanted_any_more_go_and_the_others_stay(tmp_path: Path) -> None:
     repo = cache(tmp_path)
     fetched(repo)
@@ -136,6 +171,22 @@ def test_one_download_at_a_time(tmp_path: Path) -> None:
     timer.join()
     with cache(tmp_path).lock(threading.Event()):
         assert (tmp_path / ".locks" / "models--owner--name" / "thai-asr.lock").exists()
+
+
+def test_who_waits_can_be_cancelled_though_the_clock_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = itertools.count(500_000, -1)
+    with cache(tmp_path).lock(threading.Event()):
+        monkeypatch.setattr(time, "time", lambda: next(hours) * 3_600.0)
+        cancelled = threading.Event()
+        timer = threading.Timer(0.1, cancelled.set)
+        timer.start()
+        begun_s = time.monotonic()
+        with pytest.raises(EngineError), cache(tmp_path).lock(cancelled):
+            raise AssertionError("two at once")
+        assert time.monotonic() - begun_s < 3.0
+        timer.join()
 
 
 def test_what_a_commit_looks_like() -> None:
