@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 
 from asr.types import DecodeKind, DecodeResult
+from audio.types import SAMPLE_RATE_HZ
 from tests.support.scheduler_bench import bench, codes, request
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(20)]
@@ -55,3 +57,29 @@ async def test_what_is_held_can_be_retired_and_ends_with_the_scheduler() -> None
         assert codes(await b.collect(1)) == ["DecodeDropped"]
         await b.scheduler.close()
         assert codes(await b.collect(1)) == ["shutting_down"]
+
+
+async def test_however_much_was_held_all_of_it_is_decoded() -> None:
+    long = np.zeros(30 * SAMPLE_RATE_HZ, np.float32)
+    async with bench() as b:
+        await b.scheduler.detach("m")
+        b.scheduler.hold("m")
+        b.submit(*[request(str(number), audio=long) for number in range(24)])  # 720 s
+        b.gate.set()
+        b.scheduler.attach("m", b.engine)
+        assert codes(await b.collect(24)) == ["DecodeResult"] * 24
+
+
+async def test_where_every_worker_hangs_on_what_was_rerouted_its_own_requests_fail_too() -> None:
+    async with bench(decode_timeout_s=0.05) as b:
+        b.gate.clear()
+        b.scheduler.hold("wanted")
+        b.submit(request("a", model_id="wanted"))
+        b.scheduler.reroute("wanted", "m")
+        await b.started.get()
+        own = request("b")
+        b.submit(own)
+        outcomes = await b.collect(2)
+        assert codes(outcomes) == ["decode_timeout"] * 2
+        assert own in outcomes
+        b.gate.set()
