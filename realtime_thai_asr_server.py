@@ -24,7 +24,7 @@ try:
     from server.heap import bound_heaps
     from server.listener import ListenError
     from server.logs import set_up_logging
-    from server.settings import SettingError
+    from server.setting_rows import SettingError
 except ImportError as error:  # an environment without the packages, or with damaged ones
     sys.exit(explain(error))
 

@@ -43,7 +43,8 @@ from server.pacing import Pacer
 from server.package_check import ROOT
 from server.registry import SessionRegistry
 from server.resources import catalogue_of, command_line
-from server.settings import AUTO_PROFILE, Settings
+from server.settings import Settings
+from server.settings_models import AUTO_PROFILE
 from server.shadow import Shadow
 from server.status import notices
 from server.tasks import TaskSet

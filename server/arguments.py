@@ -12,7 +12,8 @@ from pathlib import Path
 from asr.types import LOCAL_ID
 from server.commands import Command, CommandKind
 from server.convert_command import INSTALL_VARIABLE
-from server.settings import ENV_PREFIX, SettingError, Settings, check, parse
+from server.setting_rows import SettingError
+from server.settings import ENV_PREFIX, Settings, check, parse
 
 DESCRIPTION = """\
 Real-time Thai speech recognition on two WebSocket ports.

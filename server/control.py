@@ -24,7 +24,8 @@ from server.peer import Peer, Role
 from server.presenter import timestamp
 from server.protocol import ProtocolError
 from server.registry import Session
-from server.settings import SESSION_SETTINGS, SettingError
+from server.setting_rows import SettingError
+from server.settings import SESSION_SETTINGS
 from server.status import server_status, statistics_snapshot
 
 logger = logging.getLogger(__name__)

@@ -6,16 +6,19 @@ import base64
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import cast
 
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from server.addresses import AddressError, parse_address
+from server.connection import Connection
+from server.handshake import Gate, Handshake, Refusal, judge
 from server.peer import Port
 
 logger = logging.getLogger(__name__)
@@ -54,23 +57,41 @@ def _hashes(text: str, tag: str) -> str:
     return " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
 
 
+def _headers(request: Request) -> Mapping[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in request.headers.raw_items():
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
+
+
 class HttpDoor:
     """Answers what is no WebSocket handshake, and handshakes that cannot be honoured."""
 
     def __init__(
-        self, port: Port, page: Page, ready: Callable[[], bool], draining: Callable[[], bool]
+        self,
+        port: Port,
+        page: Page,
+        *,
+        ready: Callable[[], bool],
+        draining: Callable[[], bool],
+        gates: Sequence[Gate] = (),
+        on_refused: Callable[[str], object] = lambda _: None,
     ) -> None:
+        """`on_refused` is told the reason of each handshake that is refused."""
         self._port = port
         self._page = page
         self._ready = ready
         self._draining = draining
+        self._gates = gates
+        self._on_refused = on_refused
 
     async def process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         """`process_request` of websockets: None lets the handshake go on."""
         if any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
-            return self._refusal(connection, request)
+            return self._handshake(cast(Connection, connection), request)
         path = request.path.partition("?")[0]
         if path == "/healthz":
             return connection.respond(HTTPStatus.OK, "ok\n")
@@ -86,20 +107,40 @@ class HttpDoor:
             )
         return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
 
-    def _refusal(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _handshake(self, connection: Connection, request: Request) -> Response | None:
+        verdict = self._judge(connection, request)
+        if isinstance(verdict, Handshake):
+            connection.admitted = verdict
+            return None
+        self._on_refused(verdict.reason)
+        logger.info("%s: handshake refused (%s)", self._port.value, verdict.reason)
+        response = connection.respond(verdict.status, f"{verdict.message}\n")
+        for name, value in verdict.headers:
+            response.headers[name] = value
+        return response
+
+    def _judge(self, connection: Connection, request: Request) -> Handshake | Refusal:
         try:
             address = parse_address(request.path)
         except AddressError as error:
-            return connection.respond(HTTPStatus.BAD_REQUEST, f"{error}\n")
+            return Refusal(HTTPStatus.BAD_REQUEST, "bad_query", str(error))
         if address is None:
-            return connection.respond(
-                HTTPStatus.NOT_FOUND, "WebSocket endpoints: / /ws/control /ws/audio\n"
+            return Refusal(
+                HTTPStatus.NOT_FOUND, "no_endpoint", "WebSocket endpoints: / /ws/control /ws/audio"
             )
         if self._draining():
-            return connection.respond(
-                HTTPStatus.SERVICE_UNAVAILABLE, "the server is shutting down; try again shortly\n"
+            return Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "shutting_down",
+                "the server is shutting down; try again shortly",
             )
-        return None
+        handshake = Handshake(
+            port=self._port,
+            address=address,
+            remote=str((connection.remote_address or ("",))[0]),
+            headers=_headers(request),
+        )
+        return judge(handshake, self._gates)
 
     def _readiness(self, connection: ServerConnection) -> Response:
         if self._draining():

@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from server.addresses import DEFAULT_SESSION, Address, parse_address
+from server.addresses import DEFAULT_SESSION, Address
 from server.audio_port import AudioConnection
+from server.connection import Connection
 from server.context import Context
 from server.control import ControlConnection
+from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
 from server.peer import Peer, Port
 
@@ -56,6 +58,8 @@ class Listener:
         self._servers: list[Server] = []
         self._draining = False
         self._page = page
+        self._gates: tuple[Gate, ...] = ()
+        """What a handshake must pass on either port, in order."""
 
     def check(self) -> None:
         """See whether both ports are free, before anything slow. Raises ListenError."""
@@ -117,6 +121,8 @@ class Listener:
             self._page,
             ready=lambda: self._context.models.current is not None,
             draining=lambda: self._draining,
+            gates=self._gates,
+            on_refused=self._count_refused,
         )
         for position, host in enumerate(self.hosts):
             try:
@@ -132,6 +138,7 @@ class Listener:
                     ping_timeout=PING_TIMEOUT_S,
                     close_timeout=CLOSE_TIMEOUT_S,
                     server_header=None,
+                    create_connection=Connection,
                 )
             except OSError as error:
                 if position > 0:
@@ -144,15 +151,18 @@ class Listener:
 
     def _handler(self, port: Port) -> Callable[[ServerConnection], Awaitable[None]]:
         async def handle(connection: ServerConnection) -> None:
-            assert connection.request is not None
-            address = parse_address(connection.request.path)
-            assert address is not None  # HttpDoor let nothing else through
-            await self._serve(port, address, connection)
+            assert isinstance(connection, Connection)
+            assert connection.admitted is not None  # HttpDoor let nothing else through
+            await self._serve(connection.admitted, connection)
 
         return handle
 
-    async def _serve(self, port: Port, address: Address, connection: ServerConnection) -> None:
-        context = self._context
+    def _count_refused(self, reason: str) -> None:
+        self._context.statistics.add("handshakes_refused")
+        self._context.statistics.add(f"handshakes_refused_{reason}")
+
+    async def _serve(self, handshake: Handshake, connection: ServerConnection) -> None:
+        context, port, address = self._context, handshake.port, handshake.address
         peer = Peer(
             context.next_id(port.value[0]),
             port,

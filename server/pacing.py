@@ -24,7 +24,8 @@ from asr.engine import Engine
 from asr.measuring import Measurement, measure
 from asr.types import ModelSpec, Profile
 from server.engines import Machine, cache_dir_of, usable_cpu_count
-from server.settings import AUTO_PROFILE, Settings
+from server.settings import Settings
+from server.settings_models import AUTO_PROFILE
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from server.settings import ENV_PREFIX, Settings
 HEAD = """\
 # Configuration
 
-Made from the table in `server/settings.py` by
+Made from the tables in `server/settings_*.py` by
 `python -m server.settings_doc > docs/configuration.md`.
 
 Every setting can stand in a TOML file (`--config FILE` or `THAI_ASR_CONFIG`, lines of
@@ -83,13 +83,14 @@ def _groups() -> list[tuple[str, list[dataclasses.Field[Any]]]]:
     """The table's rows under the comments that head them."""
     rows = {row.name: row for row in dataclasses.fields(Settings)}
     groups: list[tuple[str, list[dataclasses.Field[Any]]]] = []
-    for line in inspect.getsource(Settings).splitlines():
-        text = line.strip()
-        if text.startswith("# "):
-            groups.append((text[2:].capitalize(), []))
-        row = rows.pop(text.partition(":")[0], None)
-        if row is not None:
-            groups[-1][1].append(row)
+    for base in reversed(Settings.__mro__[1:-1]):
+        for line in inspect.getsource(base).splitlines():
+            text = line.strip()
+            if text.startswith("# "):
+                groups.append((text[2:].capitalize(), []))
+            row = rows.pop(text.partition(":")[0], None)
+            if row is not None:
+                groups[-1][1].append(row)
     assert not rows, f"rows without a heading: {', '.join(rows)}"
     return groups
 

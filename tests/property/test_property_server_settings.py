@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.settings import SettingError, Settings, check, parse
+from server.setting_rows import SettingError
+from server.settings import Settings, check, parse
 
 NAMES = st.sampled_from(Settings.names())
 SCALARS = st.one_of(

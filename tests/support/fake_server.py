@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from server import protocol
 from server.addresses import Address, parse_address
+from server.connection import Connection
 from server.http import HttpDoor, Page
 from server.messages import (
     AudioEndAck,
@@ -109,6 +110,7 @@ class FakeServer:
                     "127.0.0.1",
                     self.ports.get(port, 0),
                     process_request=door.process_request,
+                    create_connection=Connection,
                     compression=None,
                     max_queue=4,
                 )

@@ -9,7 +9,8 @@ import pytest
 
 from server.arguments import read_invocation, read_settings, unknown_variables
 from server.commands import Command, CommandKind
-from server.settings import SettingError, Settings
+from server.setting_rows import SettingError
+from server.settings import Settings
 
 FLAGS = [row for row in dataclasses.fields(Settings) if row.metadata["flag"]]
 

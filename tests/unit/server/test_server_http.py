@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 from http import HTTPStatus
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from server.handshake import Gate, Handshake, Refusal
 from server.http import HttpDoor, Page
 from server.peer import Port
 
@@ -71,6 +73,9 @@ def test_a_page_that_is_missing_is_no_page(tmp_path: Path) -> None:
 class FakeConnection:
     """Answers as a connection of websockets does."""
 
+    remote_address = ("192.0.2.7", 50_000)
+    admitted: Handshake | None = None
+
     def respond(self, status: HTTPStatus, text: str) -> Response:
         return Response(status.value, status.phrase, Headers(), text.encode())
 
@@ -126,7 +131,10 @@ async def test_the_page_is_on_the_control_port(path: str) -> None:
 @pytest.mark.asyncio
 async def test_the_page_may_use_microphone_and_screen_and_is_shut_off_from_others() -> None:
     door = HttpDoor(
-        Port.CONTROL, Page(b"<html>", "default-src 'none'"), lambda: True, lambda: False
+        Port.CONTROL,
+        Page(b"<html>", "default-src 'none'"),
+        ready=lambda: True,
+        draining=lambda: False,
     )
     response = await door.process_request(FakeConnection(), Request("/", Headers()))  # type: ignore[arg-type]
     assert response is not None
@@ -158,3 +166,53 @@ async def test_nothing_else_is_served(path: str) -> None:
     answered = await answer(path)
     assert answered is not None
     assert answered[0] == 404
+
+
+async def pass_gates(*gates: Gate) -> tuple[Response | None, FakeConnection, list[str]]:
+    """What a handshake is answered, its connection, and the reasons that were counted."""
+    reasons: list[str] = []
+    door = HttpDoor(
+        Port.AUDIO,
+        Page(b"", ""),
+        ready=lambda: True,
+        draining=lambda: False,
+        gates=gates,
+        on_refused=reasons.append,
+    )
+    connection = FakeConnection()
+    headers = Headers([("Upgrade", "websocket"), ("X-Name", "a"), ("x-name", "b")])
+    request = Request("/?session=s", headers)
+    response = await door.process_request(connection, request)  # type: ignore[arg-type]
+    return response, connection, reasons
+
+
+async def test_gates_see_the_handshake_and_the_connection_keeps_it() -> None:
+    seen: list[Handshake] = []
+
+    def gate(handshake: Handshake) -> Handshake:
+        seen.append(handshake)
+        return dataclasses.replace(handshake, remote="198.51.100.1")
+
+    response, connection, reasons = await pass_gates(gate, gate)
+    assert response is None
+    assert [h.remote for h in seen] == ["192.0.2.7", "198.51.100.1"]
+    assert seen[0].headers["x-name"] == "a, b"
+    assert seen[0].address.session == "s"
+    assert connection.admitted == seen[1]
+    assert not reasons
+
+
+async def test_the_first_gate_that_refuses_is_the_answer() -> None:
+    def closed(_: Handshake) -> Refusal:
+        retry = (("Retry-After", "5"),)
+        return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "full", "come back later", retry)
+
+    def unreached(_: Handshake) -> Handshake:
+        raise AssertionError
+
+    response, connection, reasons = await pass_gates(closed, unreached)
+    assert response is not None
+    assert (response.status_code, response.body) == (503, b"come back later\n")
+    assert response.headers["Retry-After"] == "5"
+    assert connection.admitted is None
+    assert reasons == ["full"]

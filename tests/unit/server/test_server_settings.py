@@ -9,7 +9,8 @@ import pytest
 
 from asr.types import Profile
 from audio.types import NoiseReduction, VadKind
-from server.settings import SESSION_SETTINGS, SettingError, Settings, check, field_of, parse
+from server.setting_rows import SettingError
+from server.settings import SESSION_SETTINGS, Settings, check, field_of, parse
 
 ROWS = dataclasses.fields(Settings)
 NUMBERS = [row for row in ROWS if row.metadata["low"] is not None]

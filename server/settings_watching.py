@@ -1,0 +1,18 @@
+"""Rows of the settings table: how the server is seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.setting_rows import row
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchingSettings:
+    """How the server is seen from outside."""
+
+    # log
+    log_level: str = row(
+        "info", "how much is logged", flag=True, choices=("debug", "info", "warning", "error")
+    )
+    log_file: str = row("server.log", "log file, rotated; empty for none", flag=True)
