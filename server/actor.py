@@ -24,6 +24,7 @@ from audio.intake import AudioIntake, AudioProblem, IntakeResult
 from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
 from server.inbox import Inbox
 from server.latency import Receipts
+from server.presence import Presence
 from server.presenter import News
 
 logger = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ class AudioActor:
         dsp: Executor,
         listener: Listener,
         timers: WireTimers,
+        presence: Presence,
     ) -> None:
         """`make_recogniser(stream_index)` makes the recogniser of one stream."""
         self.inbox = inbox
@@ -142,6 +144,7 @@ class AudioActor:
         self._dsp = dsp
         self._listener = listener
         self._timers = timers
+        self._presence = presence
         self._receipts: list[Receipts] = []
         """One per stream."""
         self._recognisers: list[StreamRecogniser] = []
@@ -209,7 +212,7 @@ class AudioActor:
         return item
 
     def _wire_timeout_s(self) -> float | None:
-        if not self._intake.mid_speech or self._silent_steps > 1:
+        if not self._intake.mid_speech:
             return None
         if self._silent_steps == 0:
             return self._timers.partial_s
@@ -218,10 +221,13 @@ class AudioActor:
     async def _on_wire_silent(self) -> None:
         self._silent_steps += 1
         if self._silent_steps == 1:
+            self._presence.look()
             now_s = time.monotonic()
             for index, recogniser in enumerate(self._recognisers):
                 self._perform(index, recogniser.nudge(now_s))
             return
+        if not self._presence.is_there():
+            return  # it is the network that is silent, and the speaker may come back
         self._listener.on_wire_silent()
         await self._take(await self._in_dsp(self._intake.flush))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -20,13 +21,17 @@ from asr.types import DecodeKind
 from audio.types import SAMPLE_RATE_HZ, samples_to_ms
 from server.messages import (
     ErrorEvent,
-    Event,
     FinalTranscription,
     RealtimeTranscription,
     SpeechEndedEvent,
     SpeechStartedEvent,
     optional,
 )
+
+Spoken: TypeAlias = (
+    RealtimeTranscription | FinalTranscription | SpeechStartedEvent | SpeechEndedEvent | ErrorEvent
+)
+"""What a stream's news become."""
 
 News = SpeechBegan | SpeechOver | PartialText | QuickFinal | FinalText | DecodeProblem
 
@@ -47,7 +52,7 @@ class Presenter:
     repo_of: Callable[[str], str]
     wall_clock: Callable[[], datetime]
 
-    def event(self, effect: News) -> Event | None:
+    def event(self, effect: News) -> Spoken | None:
         """The event for an effect, or None for one that is no news."""
         match effect:
             case PartialText():
