@@ -35,6 +35,7 @@ from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
 from server.http import Page
 from server.listener import Listener
+from server.log_ids import LogIds
 from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
 from server.model_requests import model_progress
@@ -77,6 +78,7 @@ class App:
         probe: DeviceProbe | None = None,
         *,
         model_named: bool = False,
+        log_ids: LogIds | None = None,
     ) -> None:
         """`model_named`: the model of the settings is somebody's choice, not the default."""
         self._settings = settings
@@ -84,6 +86,7 @@ class App:
         self._open_url = open_url
         self._model_named = model_named
         self._probe = probe or RealProbe()
+        self._log_ids = log_ids or LogIds()
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
         self.ready = asyncio.Event()
@@ -182,6 +185,7 @@ class App:
             tasks=tasks,
             ports=self.ports,
             probe=self._probe,
+            log_ids=self._log_ids,
             loop_lag=loop_lag,
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),

@@ -95,7 +95,8 @@ class Attendance:
                 address.speaker,
                 may_come_back=place.seat is not None,
             )
-            place.working = place.speaker.start()
+            with context.log_ids.about(connection=peer.id, session=session_id):
+                place.working = place.speaker.start()
         if peer.role is Role.VIEWER or address.resume is not Resume.NO:
             place.session.send_snapshot(peer)
         return place

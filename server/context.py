@@ -14,6 +14,7 @@ from asr.scheduler import Scheduler
 from audio.vad import SileroModel
 from server.instruments import Instruments
 from server.latency import FinalLatencies
+from server.log_ids import LogIds
 from server.loop_lag import LoopLag
 from server.messages import Limits
 from server.registry import SessionRegistry
@@ -47,6 +48,7 @@ class Context:
     tasks: TaskSet
     ports: Ports
     probe: DeviceProbe
+    log_ids: LogIds
     loop_lag: LoopLag
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]

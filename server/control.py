@@ -50,7 +50,9 @@ class ControlConnection:
 
     async def _on_message(self, message: str | bytes) -> None:
         try:
-            await self._answer(protocol.parse_control(message))
+            request = protocol.parse_control(message)
+            with self._context.log_ids.about(request=request.request_id):
+                await self._answer(request)
         except ProtocolError as error:
             self._context.statistics.add("control_messages_refused")
             self._error(error.code, error.message, error.request_id)

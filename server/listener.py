@@ -161,7 +161,8 @@ class Listener:
         async def handle(connection: ServerConnection) -> None:
             assert isinstance(connection, Connection)
             assert connection.admitted is not None  # HttpDoor let nothing else through
-            await self._serve(connection.admitted, connection)
+            with self._context.log_ids.about(remote=connection.admitted.remote):
+                await self._serve(connection.admitted, connection)
 
         return handle
 
@@ -176,27 +177,36 @@ class Listener:
             return  # it left before it was in a session
         if place is None:
             return
+        port = handshake.port.value
+        self._context.statistics.add(f"connections_{port}")
+        about = self._context.log_ids.about
+        with about(connection=place.peer.id, session=place.session.id):
+            logger.info("%s: joined", port)
+            try:
+                await self._converse(place, connection)
+            except ConnectionClosed as closed:
+                logger.info("%s: connection lost (%r)", port, str(closed))
+            finally:
+                logger.info("%s: left", port)
+
+    async def _converse(self, place: Place, connection: ServerConnection) -> None:
+        """Until the connection or its client is gone. Raises ConnectionClosed."""
         context, peer, session = self._context, place.peer, place.session
-        context.statistics.add(f"connections_{handshake.port.value}")
-        logger.info("%s %s: joined session %s", handshake.port.value, peer.id, session.id)
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         try:
             if place.speaker is not None and place.working is not None:
                 speaking = SpeakerConnection(place.speaker, place.working, place.replaced)
                 await speaking.serve(connection)
-            elif handshake.port is Port.CONTROL:
+            elif peer.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
                 await serve_viewer(session, peer, connection)
-        except ConnectionClosed as closed:
-            logger.info("%s %s: connection lost (%r)", peer.port.value, peer.id, str(closed))
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")
             await self._attendance.leave(place, connection)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
-            logger.info("%s %s: left", peer.port.value, peer.id)
 
     async def _place(self, handshake: Handshake, connection: ServerConnection) -> Place | None:
         """Where the connection belongs; None, and it is closed, if it does not say what it must."""
