@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
 import pytest
 import trustme
+from websockets.asyncio.client import connect
+
+from tests.support.running_server import Client
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HOST = "localhost"
 START_LIMIT_S = 10.0
+POLL_S = 0.02
+"""nginx tells nobody that it listens, or has reloaded."""
 
 MAIN = """\
 {user}
@@ -68,6 +77,34 @@ class Certificate:
         return ssl.create_default_context(cafile=self.authority)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a plain request got."""
+
+    status: HTTPStatus
+    headers: Mapping[str, str]
+    text: str
+
+
+async def get(port: int, path: str, tls: ssl.SSLContext | None = None) -> Answer:
+    """Ask localhost; a redirect is not followed."""
+
+    def ask() -> Answer:
+        if tls is None:
+            connection = http.client.HTTPConnection(HOST, port, timeout=START_LIMIT_S)
+        else:
+            connection = http.client.HTTPSConnection(HOST, port, timeout=START_LIMIT_S, context=tls)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            headers = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(HTTPStatus(answer.status), headers, answer.read().decode())
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(ask)
+
+
 @dataclass(slots=True)
 class Nginx:
     """A running nginx. `folder` holds its configuration and logs."""
@@ -76,9 +113,18 @@ class Nginx:
     https_port: int
     http_port: int
     process: asyncio.subprocess.Process
+    tls: ssl.SSLContext
 
-    def url(self, path: str = "/", scheme: str = "https") -> str:
-        return f"{scheme}://{HOST}:{self.https_port}{path}"
+    def url(self, path: str) -> str:
+        return f"wss://{HOST}:{self.https_port}{path}"
+
+    async def get(self, path: str) -> Answer:
+        return await get(self.https_port, path, self.tls)
+
+    @asynccontextmanager
+    async def connect(self, path: str) -> AsyncIterator[Client]:
+        async with connect(self.url(path), ssl=self.tls, max_size=None) as socket:
+            yield Client(socket)
 
     @property
     def access_log(self) -> str:
@@ -87,10 +133,14 @@ class Nginx:
     async def reload(self) -> None:
         """`nginx -s reload`, done once the old workers take no more connections."""
         before = self._workers()
-        self.process.send_signal(1)
-        async with asyncio.timeout(START_LIMIT_S):
-            while not (self._workers() - before and self._retired() >= before & self._workers()):
-                await asyncio.sleep(0.02)
+        self.process.send_signal(signal.SIGHUP)
+        await asyncio.to_thread(self._wait_until_replaced, before)
+
+    def _wait_until_replaced(self, before: set[int]) -> None:
+        deadline_s = time.monotonic() + START_LIMIT_S
+        while not ((now := self._workers()) - before and self._retired() >= before & now):
+            assert time.monotonic() < deadline_s, "the old workers go on"
+            time.sleep(POLL_S)
 
     def _workers(self) -> set[int]:
         return {child.pid for child in psutil.Process(self.process.pid).children()}
@@ -132,33 +182,38 @@ async def run_nginx(
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         pytest.skip("needs nginx (Debian, Ubuntu: apt install nginx-light)")
-    folder.mkdir(exist_ok=True)
     https_port, http_port = free_port(), free_port()
-    shipped = (DOCS / name).read_text(encoding="utf-8")
-    site = configured(shipped, folder, certificate, {443: https_port, 80: http_port, **ports})
-    (folder / "site.conf").write_text(site, encoding="utf-8")
-    user = "user root;" if os.geteuid() == 0 else ""  # the folder of a test is its user's only
-    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
+    _write(folder, certificate, {443: https_port, 80: http_port, **ports}, name)
     process = await asyncio.create_subprocess_exec(
         program, "-c", folder / "nginx.conf", "-e", folder / "start.log"
     )
     try:
-        await _listening(process, https_port, folder / "start.log")
-        yield Nginx(folder, https_port, http_port, process)
+        assert await _listens(process, https_port), (folder / "start.log").read_text()
+        yield Nginx(folder, https_port, http_port, process, certificate.client_context())
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+def _write(folder: Path, certificate: Certificate, ports: Mapping[int, int], name: str) -> None:
+    folder.mkdir(exist_ok=True)
+    shipped = (DOCS / name).read_text(encoding="utf-8")
+    site = configured(shipped, folder, certificate, ports)
+    (folder / "site.conf").write_text(site, encoding="utf-8")
+    user = "user root;" if os.geteuid() == 0 else ""  # the folder of a test is its user's only
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
+
+
+async def _listens(process: asyncio.subprocess.Process, port: int) -> bool:
+    """True once it does, False if it ended."""
     async with asyncio.timeout(START_LIMIT_S):
         while process.returncode is None:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(POLL_S)
                 continue
             writer.close()
-            return
-    raise AssertionError(f"nginx did not start:\n{log.read_text()}")
+            return True
+    return False
