@@ -9,7 +9,8 @@ import pytest
 from tests.browser.conftest import FLAGS, WAIT_MS, find_chromium
 from tests.browser.steps import watch
 from tests.support.audio_signals import wav_bytes
-from tests.support.nginx import Certificate, run_nginx
+from tests.support.front import Certificate
+from tests.support.nginx import run_nginx
 from tests.support.running_server import run_server
 from tests.support.speech import pcm16, utterances
 

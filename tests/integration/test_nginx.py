@@ -15,8 +15,9 @@ from websockets.typing import Origin
 
 from tests.support.audio_signals import wav_bytes
 from tests.support.client_program import PROGRAM
+from tests.support.front import Certificate, get
 from tests.support.handshakes import noting_server
-from tests.support.nginx import Certificate, get, run_nginx
+from tests.support.nginx import run_nginx
 from tests.support.running_server import RunningServer, run_server
 from tests.support.speaking import say, say_all
 from tests.support.speech import pcm16, utterances

@@ -12,8 +12,9 @@ from urllib.parse import quote
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from tests.support.front import Certificate, free_port
 from tests.support.handshakes import noting_server
-from tests.support.nginx import Certificate, Nginx, free_port, run_nginx
+from tests.support.nginx import Nginx, run_nginx
 from tests.support.running_server import RunningServer, scripted_app, serving
 from tests.support.speaking import say_all
 from tests.support.speech import pcm16, utterances
