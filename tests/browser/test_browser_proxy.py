@@ -9,7 +9,7 @@ import pytest
 from tests.browser.conftest import FLAGS, WAIT_MS, find_chromium
 from tests.browser.steps import watch
 from tests.support.audio_signals import wav_bytes
-from tests.support.front import Certificate
+from tests.support.front import TRUSTING, Certificate
 from tests.support.nginx import run_nginx
 from tests.support.running_server import run_server
 from tests.support.speech import pcm16, utterances
@@ -26,7 +26,7 @@ async def test_the_page_speaks_over_both_ports_behind_nginx(tmp_path: Path) -> N
     file = tmp_path / "talk.wav"
     file.write_bytes(wav_bytes(pcm16(utterances(1.0, 1.4))))
     async with (
-        run_server(tmp_path) as server,
+        run_server(tmp_path, **TRUSTING) as server,
         run_nginx(
             tmp_path / "nginx",
             Certificate.make(tmp_path),

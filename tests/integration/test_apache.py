@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.support.apache import run_apache
-from tests.support.front import Certificate, get
+from tests.support.front import TRUSTING, Certificate, get
 from tests.support.handshakes import noting_server
 from tests.support.running_server import run_server
 from tests.support.speaking import say_all
@@ -25,7 +25,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 async def test_page_health_and_both_sockets(tmp_path: Path, certificate: Certificate) -> None:
-    async with run_server(tmp_path) as server:
+    async with run_server(tmp_path, **TRUSTING) as server:
         ports = {8765: server.app.ports.control, 8766: server.app.ports.audio}
         async with run_apache(tmp_path / "apache", certificate, ports) as apache:
             page = await apache.get("/?session=any")

@@ -15,7 +15,7 @@ from websockets.typing import Origin
 
 from tests.support.audio_signals import wav_bytes
 from tests.support.client_program import PROGRAM
-from tests.support.front import Certificate, get
+from tests.support.front import TRUSTING, Certificate, get
 from tests.support.handshakes import noting_server
 from tests.support.nginx import run_nginx
 from tests.support.running_server import RunningServer, run_server
@@ -41,7 +41,7 @@ async def test_the_page_and_health_are_served_over_tls_and_nothing_else(
     tmp_path: Path, certificate: Certificate
 ) -> None:
     async with (
-        run_server(tmp_path) as server,
+        run_server(tmp_path, **TRUSTING) as server,
         run_nginx(tmp_path / "nginx", certificate, ports_of(server)) as nginx,
     ):
         page = await nginx.get("/?session=any")
@@ -59,7 +59,7 @@ async def test_the_page_and_health_are_served_over_tls_and_nothing_else(
 
 async def test_both_sockets_work_over_tls(tmp_path: Path, certificate: Certificate) -> None:
     async with (
-        run_server(tmp_path) as server,
+        run_server(tmp_path, **TRUSTING) as server,
         run_nginx(tmp_path / "nginx", certificate, ports_of(server)) as nginx,
         nginx.connect("/ws/control?session=meeting") as control,
         nginx.connect(f"{EVENTS}&session=meeting") as audio,
@@ -76,7 +76,7 @@ async def test_a_session_speaks_on_while_nginx_reloads(
     tmp_path: Path, certificate: Certificate
 ) -> None:
     async with (
-        run_server(tmp_path) as server,
+        run_server(tmp_path, **TRUSTING) as server,
         run_nginx(tmp_path / "nginx", certificate, ports_of(server)) as nginx,
     ):
         async with nginx.connect(f"{EVENTS}&session=uncut") as audio:
@@ -113,7 +113,7 @@ async def test_the_python_client_works_through_it_and_trusts_only_who_it_is_told
         return process.returncode, out.decode(), err.decode()
 
     async with (
-        run_server(tmp_path) as server,
+        run_server(tmp_path, **TRUSTING) as server,
         run_nginx(tmp_path / "nginx", certificate, ports_of(server)) as nginx,
     ):
         trusting = {"SSL_CERT_FILE": str(certificate.authority)}

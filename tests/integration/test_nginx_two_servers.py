@@ -12,7 +12,7 @@ from urllib.parse import quote
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.support.front import Certificate, free_port
+from tests.support.front import TRUSTING, Certificate, free_port
 from tests.support.handshakes import noting_server
 from tests.support.nginx import Nginx, run_nginx
 from tests.support.running_server import RunningServer, scripted_app, serving
@@ -58,7 +58,7 @@ async def pair_behind_nginx(folder: Path) -> AsyncIterator[Pair]:
     servers = {}
     async with AsyncExitStack() as stack:
         for model, (control, audio) in zip(MODELS, ((8765, 8766), (8775, 8776)), strict=True):
-            app = scripted_app(folder, changes={"model": model})
+            app = scripted_app(folder, changes={"model": model, **TRUSTING})
             server = await stack.enter_async_context(serving(app))
             ports |= {control: app.ports.control, audio: app.ports.audio}
             servers[model] = server

@@ -19,10 +19,15 @@ import pytest
 import trustme
 from websockets.asyncio.client import connect
 
+from server.settings import Settings
 from tests.support.running_server import Client
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HOST = "localhost"
+TRUSTING: dict[str, object] = (
+    {"trusted_proxies": "127.0.0.1"} if "trusted_proxies" in Settings.names() else {}
+)
+"""What docs/deployment.md has the server set."""
 START_LIMIT_S = 10.0
 POLL_S = 0.02
 """A web server tells nobody that it listens, or has reloaded."""
