@@ -22,7 +22,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 SITE = "your-domain.com"  # of docs/nginx.conf
 
 
-async def test_the_page_speaks_over_both_ports_behind_nginx(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("host", "query"),
+    [
+        (SITE, "?session=meeting"),
+        ("localhost:{port}", "?session=meeting&server=wss://localhost:{port}/ws/control"),
+    ],
+    ids=["usual port", "another port"],
+)
+async def test_the_page_speaks_over_both_ports_behind_nginx(
+    tmp_path: Path, host: str, query: str
+) -> None:
     file = tmp_path / "talk.wav"
     file.write_bytes(wav_bytes(pcm16(utterances(1.0, 1.4))))
     async with (
@@ -45,7 +55,8 @@ async def test_the_page_speaks_over_both_ports_behind_nginx(tmp_path: Path) -> N
         complaints = watch(page)
         sockets: list[str] = []
         page.on("websocket", lambda socket: sockets.append(socket.url.partition("?")[0]))
-        await page.goto(f"https://{SITE}/?session=meeting")
+        site = host.format(port=nginx.https_port)
+        await page.goto(f"https://{site}/{query.format(port=nginx.https_port)}")
         await page.click("#connect")
         await page.locator("#link-state.on").wait_for()
         await page.set_input_files("#file", file)
@@ -53,6 +64,6 @@ async def test_the_page_speaks_over_both_ports_behind_nginx(tmp_path: Path) -> N
             await reader.until("final_transcription")
         for text in reader.texts():
             await expect(page.locator("body")).to_contain_text(text)
-        assert sockets == [f"wss://{SITE}/ws/control", f"wss://{SITE}/ws/audio"]
+        assert sockets == [f"wss://{site}/ws/control", f"wss://{site}/ws/audio"]
         assert complaints == []
         await chromium.close()

@@ -91,6 +91,24 @@ async def test_a_server_that_stopped_is_replaced_for_both_ports_of_its_sessions(
             assert len(await say_all(audio, pcm16(utterances(1.0)))) == 1
 
 
+async def test_maintenance_takes_sessions_from_one_server_to_the_other(tmp_path: Path) -> None:
+    """The steps of docs/deployment.md, as far as nginx does them."""
+    async with pair_behind_nginx(tmp_path) as pair:
+        site = pair.nginx.folder / "site.conf"
+        usual = site.read_text()
+        before = await pair.where()
+        entries = [line for line in usual.splitlines() if "max_fails=1" in line]
+        for entry, remaining in zip(entries, reversed(MODELS), strict=True):
+            site.write_text(
+                usual.replace(entry, entry.replace(" max_fails=1", " down max_fails=1"))
+            )
+            await pair.nginx.reload()
+            assert await pair.where() == dict.fromkeys(NAMES, remaining)
+        site.write_text(usual)
+        await pair.nginx.reload()
+        assert await pair.where() == before
+
+
 async def test_a_failure_of_one_port_moves_both(tmp_path: Path) -> None:
     """A session is never parted, also where only its audio port is out of order."""
     ports = {number: free_port() for number in (8771, 8772)}

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -24,7 +25,7 @@ from tests.support.running_server import Client
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HOST = "localhost"
-TRUSTING: dict[str, object] = (
+TRUSTING: dict[str, Any] = (
     {"trusted_proxies": "127.0.0.1"} if "trusted_proxies" in Settings.names() else {}
 )
 """What docs/deployment.md has the server set."""
