@@ -11,6 +11,7 @@ from itertools import count
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.access_control import AccessControl
 from server.latency import FinalLatencies
 from server.loop_lag import LoopLag
 from server.messages import Limits
@@ -44,6 +45,7 @@ class Context:
     dsp: Executor
     tasks: TaskSet
     ports: Ports
+    access: AccessControl
     loop_lag: LoopLag
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
