@@ -57,6 +57,7 @@ logger = logging.getLogger(__name__)
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
+"""Of their own: the front end of one stream must not delay all decodes."""
 CLIENT_PORTS = (8765, 8766)
 """Where the client looks if it is not told."""
 FORCED_EXIT_STATUS = 130
@@ -174,17 +175,15 @@ class App:
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
         settings = self._settings
-        catalogue = catalogue_of(settings)
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count, self._probe)
         dsp = _threads(stack, "dsp", min(MAX_DSP_THREADS, cpu_count))
-        # features have threads of their own: the front end of one must not delay all decodes
         features = _threads(stack, "features", FEATURE_THREADS)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
         console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
         stack.callback(console.close)
-        models = self._make_manager(catalogue, machine, scheduler, registry, console)
+        models = self._make_manager(catalogue_of(settings), machine, scheduler, registry, console)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
         shadow = Shadow(models, scheduler, registry.tell_control, time.monotonic, settings.shadow_s)
