@@ -184,11 +184,12 @@ class Listener:
             place = None if known is None else await self._place(known, connection)
         except ConnectionClosed:
             return  # it left before it was in a session
-        if place is None:
+        if known is None or place is None:
             return
+        who = "" if known.identity is None else f" as {known.identity.name}"
         context, peer, session = self._context, place.peer, place.session
         context.statistics.add(f"connections_{handshake.port.value}")
-        logger.info("%s %s: joined session %s", handshake.port.value, peer.id, session.id)
+        logger.info("%s %s: joined session %s%s", handshake.port.value, peer.id, session.id, who)
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         try:
             if place.speaker is not None and place.working is not None:
