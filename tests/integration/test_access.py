@@ -187,13 +187,13 @@ async def test_guessing_is_slowed_down_also_for_who_then_knows(server: RunningSe
 
 
 async def test_what_each_role_may_ask(server: RunningServer) -> None:
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"type": "load_model", "model_id": "second"},
         {"type": "cancel_load", "model_id": "far"},
         {"type": "end_shadow", "model_id": "second", "keep": False},
         {"type": "update_config", "settings": {"speech_threshold": 0.4}},
     ]
-    recording = [{"type": "start_recording"}, {"type": "stop_recording"}]
+    recording: list[dict[str, Any]] = [{"type": "start_recording"}, {"type": "stop_recording"}]
     for name, refused in (("screen", changes + recording), ("desk", changes)):
         async with by_header(server.control_url, token_of(name)) as client:
             for request in refused:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import trustme
 
@@ -43,5 +44,5 @@ class Authority:
         self.ca.configure_trust(context)
         return context
 
-    def settings(self) -> dict[str, object]:
+    def settings(self) -> dict[str, Any]:
         return {"tls_cert": str(self.certificate), "tls_key": str(self.key)}

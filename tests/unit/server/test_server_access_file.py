@@ -60,7 +60,7 @@ def test_nothing_given_asks_for_no_token() -> None:
     ("text", "says"),
     [
         ("", "names nobody"),
-        ("[a", "line 1"),
+        ("a = \n", "line 1"),
         ("a = 1", "takes a table"),
         ('[a]\nrole = "speaker"', "either token or sha256"),
         (f'[a]\ntoken = "{TOKEN}"', "role is one of speaker, viewer, admin"),
