@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from websockets.http11 import Request, Response
 from server.addresses import Address, AddressError, parse_address, refuse_secrets
 from server.connection import Connection
 from server.handshake import Gate, Handshake, Refusal, judge
+from server.metrics import CONTENT_TYPE, Metrics
 from server.peer import Port
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,21 @@ def _headers(request: Request) -> Mapping[str, str]:
     return joined
 
 
+def may_scrape(whom: str, remote: str, headers: Mapping[str, str]) -> bool:
+    """Whether the metrics are for an address: `all`, `local` or `off`. Pure.
+
+    What a proxy on this machine forwards comes from elsewhere.
+    """
+    if whom == "local":
+        try:
+            address = ip_address(remote)
+        except ValueError:
+            return False
+        forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
+        return address.is_loopback and not forwarded
+    return whom == "all"
+
+
 class HttpDoor:
     """Answers what is no WebSocket handshake, and handshakes that cannot be honoured."""
 
@@ -79,6 +96,8 @@ class HttpDoor:
         gates: Sequence[Gate] = (),
         secure: bool = False,
         on_refused: Callable[[str], object] = lambda _: None,
+        metrics: Metrics | None = None,
+        metrics_for: str = "local",
     ) -> None:
         """`first_gates` are for every request, `gates` for handshakes after that.
 
@@ -92,6 +111,8 @@ class HttpDoor:
         self._gates = gates
         self._secure = secure
         self._on_refused = on_refused
+        self._metrics = metrics
+        self._metrics_for = metrics_for
 
     async def process_request(
         self, connection: ServerConnection, request: Request
@@ -102,13 +123,18 @@ class HttpDoor:
             return self._refuse(connection, caller)
         if any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
             return self._handshake(cast(Connection, connection), caller, request)
-        return self._plain(connection, request.path.partition("?")[0])
+        return await self._plain(connection, caller, request.path.partition("?")[0])
 
-    def _plain(self, connection: ServerConnection, path: str) -> Response:
+    async def _plain(self, connection: ServerConnection, caller: Handshake, path: str) -> Response:
         if path == "/healthz":
             return connection.respond(HTTPStatus.OK, "ok\n")
         if path == "/readyz":
             return self._readiness(connection)
+        if path == "/metrics" and self._port is Port.CONTROL and self._metrics is not None:
+            return await self._scrape(connection, caller, self._metrics)
+        return self._static(connection, path)
+
+    def _static(self, connection: ServerConnection, path: str) -> Response:
         if path in ("/", "/index.html") and self._port is Port.CONTROL:
             return self._html()
         if path == "/":
@@ -173,6 +199,21 @@ class HttpDoor:
         if not self._ready():
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no model loaded yet\n")
         return connection.respond(HTTPStatus.OK, "ready\n")
+
+    async def _scrape(
+        self, connection: ServerConnection, caller: Handshake, metrics: Metrics
+    ) -> Response:
+        if not may_scrape(self._metrics_for, caller.remote, caller.headers):
+            return connection.respond(HTTPStatus.FORBIDDEN, "metrics are for this machine only\n")
+        body = await metrics.page()
+        headers = Headers(
+            [
+                ("Content-Type", CONTENT_TYPE),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        return Response(HTTPStatus.OK, "OK", headers, body)
 
     def _html(self) -> Response:
         headers = Headers(
