@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect as open_websocket
 from client import ConnectError, connect
 from client.addresses import Addresses
 from server.messages import FinalTranscription
-from tests.support.access import access_file, by_header, token_of
+from tests.support.access import access_file, by_header, by_message, token_of
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
 from tests.support.certificates import Authority
 from tests.support.running_server import RunningServer, run_server
@@ -104,9 +104,10 @@ async def test_whose_token_is_gone_is_closed_and_the_others_are_not(tmp_path: Pa
     path = access_file(tmp_path)
     async with run_server(tmp_path, access_file=str(path)) as server:
         async with (
-            by_header(server.audio_url, token_of("court")) as court,
+            by_message(server.audio_url, token_of("court")) as court,
             by_header(server.audio_url, token_of("desk")) as desk,
         ):
+            await court.until("connected")
             path.write_text(path.read_text().replace("court-token", "other-token"))
             await reload(server)
             await asyncio.wait_for(court.socket.wait_closed(), 10)
