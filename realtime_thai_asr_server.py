@@ -17,6 +17,7 @@ try:
     from asr.catalogue import CatalogueError
     from asr.engine import EngineError
     from asr.reports import ModelError
+    from server.access_file import AccessError
     from server.app import App
     from server.arguments import Invocation, read_invocation, unknown_variables
     from server.commands import run_command
@@ -32,7 +33,12 @@ except ImportError as error:  # an environment without the packages, or with dam
 
 async def serve(invocation: Invocation, ids: LogIds) -> None:
     """Run the server until it is told to stop."""
-    app = App(invocation.settings, model_named=invocation.model_named, log_ids=ids)
+    app = App(
+        invocation.settings,
+        model_named=invocation.model_named,
+        log_ids=ids,
+        token=invocation.token,
+    )
     app.watch_signals()
     await app.run()
 
@@ -59,6 +65,9 @@ def main() -> int:
         if invocation.command is not None:
             return run_command(invocation.command, settings)
         asyncio.run(serve(invocation, ids))
+    except (AccessError, SettingError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
     except (CatalogueError, EngineError, ListenError, ModelError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1

@@ -12,6 +12,7 @@ from asr.device import DeviceProbe
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.access_control import AccessControl
 from server.instruments import Instruments
 from server.latency import FinalLatencies
 from server.log_ids import LogIds
@@ -47,6 +48,7 @@ class Context:
     dsp: Executor
     tasks: TaskSet
     ports: Ports
+    access: AccessControl
     probe: DeviceProbe
     log_ids: LogIds
     loop_lag: LoopLag
