@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -204,6 +205,7 @@ class FinalPolicy:
         )
         if wide_margin_ms is not None and wide_margin_ms >= WINDOW_MS:
             wide_margin_ms = None
+        self._cut = cut
         self._wide = replace(cut, beam_size=5, context_margin_ms=wide_margin_ms)
         self._repairs = (
             DecodeOptions(5, wide_margin_ms, no_repeat_ngram_size=SHORT_NGRAM),
@@ -213,6 +215,7 @@ class FinalPolicy:
         self._profile = profile
         self._redo_logprob = redo_logprob
         self._first = self._wide if profile is Profile.ACCURATE else cut
+        self._in_haste = False
 
     @classmethod
     def of_model(cls, profile: Profile, spec: ModelSpec, glossary: str = "") -> FinalPolicy:
@@ -220,6 +223,12 @@ class FinalPolicy:
         return cls(
             profile, spec.context_margin_ms, spec.wide_margin_ms, spec.redo_logprob, glossary
         )
+
+    def in_haste(self) -> FinalPolicy:
+        """The same where time runs out: as FAST, and what is merely in doubt is left at that."""
+        hasty = copy(self)
+        hasty._profile, hasty._first, hasty._in_haste = Profile.FAST, self._cut, True
+        return hasty
 
     def first(self) -> DecodeOptions:
         """Options of the first decode."""
@@ -245,7 +254,7 @@ class FinalPolicy:
         if self._profile is Profile.BALANCED and len(attempts) == 1:
             if silent or last.hypothesis.avg_logprob < self._redo_logprob:
                 return self._wide
-        elif not silent and self._is_suspect(last):
+        elif not (silent or self._in_haste) and self._is_suspect(last):
             return self._repairs[1]
         return None
 
