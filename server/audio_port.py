@@ -34,6 +34,7 @@ from server.messages import (
 )
 from server.peer import Finals, Peer, Role
 from server.presenter import timestamp
+from server.problem import SHUTTING_DOWN
 from server.protocol import ProtocolError
 from server.registry import Session
 from server.voice import Voice
@@ -62,7 +63,6 @@ class AudioConnection:
             # the actor is made below
             received_s=lambda index, end: self._actor.received_s(index, end),  # noqa: PLW0108
         )
-        self._draining = False
         self._messages = 0
         self._new_frontend: FrontendConfig | None = None
         self._putting = False
@@ -90,6 +90,7 @@ class AudioConnection:
             await self._serve_viewer(socket)
             return
         self._session.attach(self._peer.id, self)
+        self._context.work.join(self._actor)
         self._use_default_format()
         self._running = asyncio.create_task(self._actor.run(), name=f"audio {self._peer.id}")
         reading = asyncio.create_task(self._read(socket), name=f"read {self._peer.id}")
@@ -134,6 +135,7 @@ class AudioConnection:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            self._context.work.leave(self._actor)
             self._session.detach(self._peer.id)
 
     async def _serve_viewer(self, socket: ServerConnection) -> None:
@@ -158,17 +160,17 @@ class AudioConnection:
             self._voice.error(error.code, error.message, error.request_id)
 
     async def _on_audio(self, data: bytes) -> None:
-        if self._draining:
-            self._voice.on_late_audio()
-            return
         if not data or not self._session.takes_audio(self._peer.id):
             return
         received_s = self._context.clock()
         seconds = self._actor.audio_s(data)
-        self._context.statistics.add("audio_received_s", seconds)
-        self._context.statistics.add("audio_received_bytes", len(data))
         self._putting = True
         try:
+            if not await self._context.work.room(self._actor, seconds):
+                self._actor.refuse(SHUTTING_DOWN)
+                return
+            self._context.statistics.add("audio_received_s", seconds)
+            self._context.statistics.add("audio_received_bytes", len(data))
             await self._actor.inbox.put(AudioBytes(data, received_s), seconds)
         finally:
             self._putting = False
@@ -265,14 +267,18 @@ class AudioConnection:
         return config
 
     async def drain(self) -> None:
-        """Take no more audio, and wait until every final so far is out (AudioSource)."""
-        self._draining = True
+        """Wait until every final so far is out (AudioSource); cancelled, name what got none."""
         if self._running is None:
             return
+        self._actor.hurry()
         drained = asyncio.get_running_loop().create_future()
         self._put_end(EndAudio(lambda _: drained.set_result(None)))
         # a client that left at the same time has its last item, and the actor ends before ours
-        await asyncio.wait({drained, self._running}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({drained, self._running}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._actor.give_up(SHUTTING_DOWN)
+            raise
 
     # -- helpers ------------------------------------------------------------------------------
 

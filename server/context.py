@@ -20,6 +20,7 @@ from server.shadow import Shadow
 from server.statistics import ServerStatistics
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.work_limit import WorkLimit
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Context:
     tasks: TaskSet
     ports: Ports
     loop_lag: LoopLag
+    work: WorkLimit
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float

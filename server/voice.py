@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
-from asr.effects import FinalText
-from asr.types import DecodeResult
+from asr.effects import DecodeProblem, FinalText
+from asr.types import DecodeKind, DecodeResult
+from audio.types import SAMPLE_RATE_HZ
 from server.context import Context
 from server.messages import ErrorEvent, FinalTranscription, Notice, optional
 from server.peer import Peer
 from server.presenter import News, Presenter
+from server.problem import SHUTTING_DOWN, Problem
 from server.registry import Session
 
 logger = logging.getLogger(__name__)
@@ -51,7 +53,6 @@ class Voice:
         self._streams = streams
         self._received_s = received_s
         self._slow_told = False
-        self._late_told = False
         self._overload_told_s = -math.inf
 
     def stream_id(self, index: int) -> str:
@@ -71,6 +72,9 @@ class Voice:
             self._count_final(event)
         self._context.statistics.add(f"events_{event.__struct_config__.tag}")
         self._session.broadcast(event)
+        if isinstance(news, DecodeProblem) and news.kind is DecodeKind.FINAL:
+            problem = Problem(news.code, news.message)
+            self._gap(stream_index, news.start_sample, news.end_sample, problem, news.utterance_id)
         if isinstance(news, FinalText) and not news.silent:
             received_s = self._received_s(stream_index, news.end_sample)
             self._context.final_latencies.add(self._context.clock() - received_s)
@@ -110,11 +114,17 @@ class Voice:
             "nothing, but transcripts come late",
         )
 
-    def on_late_audio(self) -> None:
-        """Audio came after the server said that it shuts down (told once)."""
-        if not self._late_told:
-            self._late_told = True
-            self.error("shutting_down", "the server shuts down: this audio is not taken")
+    def on_gap(
+        self, stream_index: int, start_sample: int, end_sample: int | None, problem: Problem
+    ) -> None:
+        """Audio was not looked at; None: nor will be what follows."""
+        self._gap(stream_index, start_sample, end_sample, problem)
+        if problem is SHUTTING_DOWN:  # any other closes the connection, with an error of its own
+            start_s = start_sample / SAMPLE_RATE_HZ
+            upto = "on" if end_sample is None else f"to {end_sample / SAMPLE_RATE_HZ:.1f} s"
+            self.error(
+                problem.code, f"{problem.message}: audio from {start_s:.1f} s {upto} is not taken"
+            )
 
     def on_failure(self, code: str, error: BaseException | None) -> None:
         """The audio side failed for good."""
@@ -138,6 +148,21 @@ class Voice:
                 request_id=optional(request_id),
             )
         )
+
+    def _gap(
+        self,
+        stream_index: int,
+        start_sample: int,
+        end_sample: int | None,
+        problem: Problem,
+        utterance_id: int | None = None,
+    ) -> None:
+        gap = self._presenter(stream_index).gap(start_sample, end_sample, problem, utterance_id)
+        self._context.statistics.add("gaps")
+        if end_sample is not None:
+            lost_s = (end_sample - start_sample) / SAMPLE_RATE_HZ
+            self._context.statistics.add("gaps_audio_s", lost_s)
+        self._session.broadcast(gap)
 
     def _count_final(self, final: FinalTranscription) -> None:
         """Count the finals that every client gets apart from the provisional ones."""
