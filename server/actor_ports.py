@@ -50,5 +50,5 @@ class Listener(Protocol):
     def on_gap(
         self, stream_index: int, start_sample: int, end_sample: int | None, problem: Problem
     ) -> None:
-        """Audio that was never looked at, and never will be; None: all from the start on."""
+        """Audio that was not heard gets no text; None: nor does what follows."""
         ...

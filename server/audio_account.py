@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from asr.recogniser import StreamRecogniser
 from audio.intake import AudioIntake
@@ -15,8 +16,8 @@ from server.work_estimate import Work
 class AudioAccount:
     """All accepted audio ends in a final, as silence, or in one gap.
 
-    Utterances tell their own ends. This tells what no recogniser has heard: once what was
-    accepted, and once, without an end, what came after that.
+    Utterances tell of themselves. This tells of the rest, once: from where on nothing was heard, or
+    accepted, and never will be.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class AudioAccount:
         self.in_hand_s = 0.0
         """Audio out of the inbox and not yet in the intake."""
         self.closed = False
-        """What was accepted and not heard was told as lost: no more of it is to be heard."""
-        self._refused = False
+        """Nothing more is to be heard, also of what was accepted."""
+        self._refused_from: tuple[int, ...] = ()
+        """From where on each stream was told to get no text, once that was told."""
 
     def note_received(self) -> None:
         """A job of the intake is done."""
@@ -44,41 +46,44 @@ class AudioAccount:
         return Work(audio_s, sum(recogniser.pending_finals for recogniser in self._recognisers))
 
     def lose_accepted(self, waiting_s: float, problem: Problem) -> None:
-        """What was accepted and not heard gets no text."""
-        if self.closed:
-            return
+        """What was accepted and not heard gets no text; told if there is any."""
+        ends = self._refused_from or self._accepted(waiting_s)
+        if any(start < end for start, end in zip(self._unheard(), ends, strict=False)):
+            self.lose_unheard(problem)
         self.closed = True
-        for index in self._streams:
-            start, end = self._unheard_sample(index), self._accepted_sample(index, waiting_s)
-            if start < end:
-                self._listener.on_gap(index, start, end, problem)
 
     def lose_unheard(self, problem: Problem) -> None:
         """Nothing is heard any more, whatever comes."""
-        self.closed = self._refused = True
-        for index in self._streams:
-            self._listener.on_gap(index, self._unheard_sample(index), None, problem)
+        if not self.closed:
+            self.closed = True
+            self._tell(self._unheard(), problem)
 
     def refuse(self, waiting_s: float, problem: Problem) -> None:
-        """Audio came and was not accepted, and no further will be: told the first time."""
-        if not self._refused:
-            self._refused = True
-            for index in self._streams:
-                start = self._accepted_sample(index, waiting_s)
-                self._listener.on_gap(index, start, None, problem)
+        """Audio came and was not accepted, and no further will be."""
+        if not self._refused_from:
+            self._tell(self._accepted(waiting_s), problem)
+
+    def _tell(self, starts: tuple[int, ...], problem: Problem) -> None:
+        """From there on each stream gets no text, up to where that was told before."""
+        told, self._refused_from = self._refused_from, starts
+        for index, (start, end) in enumerate(zip_longest(starts, told[: len(starts)])):
+            if end is None or start < end:
+                self._listener.on_gap(index, start, end, problem)
+
+    def _accepted(self, waiting_s: float) -> tuple[int, ...]:
+        """Where the accepted audio of each stream ends on its clock."""
+        received = (*self._received, *[0] * self._streams)
+        ahead = round((self.in_hand_s + waiting_s) * SAMPLE_RATE_HZ)
+        return tuple(samples + ahead for samples in received[: self._streams])
+
+    def _unheard(self) -> tuple[int, ...]:
+        """From where on nobody knows whether somebody spoke."""
+        heard = [recogniser.heard_sample for recogniser in self._recognisers]
+        return tuple(
+            min(heard[index], self._intake.unsure_from(index)) if index < len(heard) else 0
+            for index in range(self._streams)
+        )
 
     @property
-    def _streams(self) -> range:
-        return range(self._intake.audio_format.stream_count)
-
-    def _accepted_sample(self, stream_index: int, waiting_s: float) -> int:
-        """Where the accepted audio ends on a stream's clock."""
-        received = self._received[stream_index] if stream_index < len(self._received) else 0
-        return received + round((self.in_hand_s + waiting_s) * SAMPLE_RATE_HZ)
-
-    def _unheard_sample(self, stream_index: int) -> int:
-        """From here on nobody knows whether somebody spoke."""
-        if stream_index >= len(self._recognisers):
-            return 0
-        heard = self._recognisers[stream_index].heard_sample
-        return min(heard, self._intake.unsure_from(stream_index))
+    def _streams(self) -> int:
+        return self._intake.audio_format.stream_count

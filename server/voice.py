@@ -117,14 +117,12 @@ class Voice:
     def on_gap(
         self, stream_index: int, start_sample: int, end_sample: int | None, problem: Problem
     ) -> None:
-        """Audio was not looked at; None: nor will be what follows."""
+        """Audio that was not heard gets no text; None: nor does what follows."""
         self._gap(stream_index, start_sample, end_sample, problem)
         if problem is SHUTTING_DOWN:  # any other closes the connection, with an error of its own
             start_s = start_sample / SAMPLE_RATE_HZ
-            upto = "on" if end_sample is None else f"to {end_sample / SAMPLE_RATE_HZ:.1f} s"
-            self.error(
-                problem.code, f"{problem.message}: audio from {start_s:.1f} s {upto} is not taken"
-            )
+            stream = self.stream_id(stream_index)
+            self.error(problem.code, f"{problem.message}: {stream} is taken up to {start_s:.1f} s")
 
     def on_failure(self, code: str, error: BaseException | None) -> None:
         """The audio side failed for good."""
