@@ -28,22 +28,21 @@ from audio.types import (
     FrontendConfig,
     PcmBlock,
     SpeechEnded,
-    ms_to_samples,
 )
 from server.actor_ports import Decoder, Listener
 from server.audio_account import AudioAccount
 from server.inbox import Inbox
 from server.latency import Receipts
+from server.presence import Presence
 from server.presenter import News
 from server.problem import Problem
+from server.quiet import Quiet
 from server.work_estimate import Work
 
 logger = logging.getLogger(__name__)
 
 MAX_PENDING_FINALS = 4
 """Per stream. At this many the connection's audio waits, and so does its sender."""
-
-NO_SPEECH_NOTICE_MS = 15_000
 
 ITEMS_BETWEEN_YIELDS = 64
 """About a millisecond of work: a message may hold a minute of audio, and others wait."""
@@ -107,6 +106,7 @@ class AudioActor:
         dsp: Executor,
         listener: Listener,
         timers: WireTimers,
+        presence: Presence,
     ) -> None:
         """`make_recogniser(stream_index)` makes the recogniser of one stream."""
         self.inbox = inbox
@@ -116,6 +116,7 @@ class AudioActor:
         self._dsp = dsp
         self._listener = listener
         self._timers = timers
+        self._presence = presence
         self._receipts: list[Receipts] = []
         """One per stream."""
         self._recognisers: list[StreamRecogniser] = []
@@ -123,8 +124,7 @@ class AudioActor:
         self._settled = asyncio.Event()
         self._account = AudioAccount(intake, self._recognisers, listener)
         self._in_haste = False
-        self._quiet_samples = 0
-        self._told_no_speech = False
+        self._quiet = Quiet()
         self._silent_steps = 0
 
     @property
@@ -225,7 +225,7 @@ class AudioActor:
         return item
 
     def _wire_timeout_s(self) -> float | None:
-        if not self._intake.mid_speech or self._silent_steps > 1:
+        if not self._intake.mid_speech:
             return None
         if self._silent_steps == 0:
             return self._timers.partial_s
@@ -234,10 +234,13 @@ class AudioActor:
     async def _on_wire_silent(self) -> None:
         self._silent_steps += 1
         if self._silent_steps == 1:
+            self._presence.look()
             now_s = time.monotonic()
             for index, recogniser in enumerate(self._recognisers):
                 self._perform(index, recogniser.nudge(now_s))
             return
+        if not self._presence.is_there():
+            return  # it is the network that is silent, and the speaker may come back
         self._listener.on_wire_silent()
         await self._take(await self._in_dsp(self._intake.flush))
 
@@ -303,7 +306,10 @@ class AudioActor:
                 self._perform(index, recogniser.feed((item,), time.monotonic()))
                 if count % ITEMS_BETWEEN_YIELDS == 0:
                     await asyncio.sleep(0)
-        self._watch_for_speech(result)
+        longest = max(result.streams, key=len)
+        heard = sum(len(item.samples) for item in longest if isinstance(item, PcmBlock))
+        if not self._intake.mid_speech and self._quiet.lasts(heard):
+            self._listener.on_no_speech()
 
     def _perform(self, index: int, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -319,20 +325,8 @@ class AudioActor:
 
     def _tell(self, index: int, news: News) -> None:
         if isinstance(news, SpeechBegan):
-            self._quiet_samples = 0
-            self._told_no_speech = False
+            self._quiet.ended()
         self._listener.on_news(index, news)
-
-    def _watch_for_speech(self, result: IntakeResult) -> None:
-        if self._intake.mid_speech:
-            return
-        longest = max(result.streams, key=len)
-        self._quiet_samples += sum(
-            len(item.samples) for item in longest if isinstance(item, PcmBlock)
-        )
-        if self._quiet_samples > ms_to_samples(NO_SPEECH_NOTICE_MS) and not self._told_no_speech:
-            self._told_no_speech = True
-            self._listener.on_no_speech()
 
     def _submit(self, index: int, request: DecodeRequest) -> None:
         recogniser = self._recognisers[index]

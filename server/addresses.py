@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import parse_qs
 
 from server.peer import Finals, Role
@@ -11,13 +12,23 @@ from server.peer import Finals, Role
 PATHS = ("/", "/ws/control", "/ws/audio")
 """Both ports take all of them: a proxy forwards the path it was given."""
 
-QUERY = ("session", "role", "speaker", "events", "finals")
+QUERY = ("session", "role", "speaker", "events", "finals", "resume")
 """A misspelt name is refused: `?sesion=x` must not end in the session that all share."""
 
 DEFAULT_SESSION = "default"
 _NAME = re.compile(r"[\w\u0e00-\u0e7f.\-]{1,64}")
 """Thai vowels above and below and tone marks are not among the letters of `re`."""
 _SPEAKER = re.compile(r"(?! )[\w\u0e00-\u0e7f .\-]{1,64}(?<! )")
+
+
+class Resume(Enum):
+    """Whether a connection has a place that it can come back to."""
+
+    NO = "no"
+    NEW = "new"
+    """It gets one, and a token for it in `connected`."""
+    BACK = "back"
+    """It had one: its first message is `resume`."""
 
 
 class AddressError(ValueError):
@@ -33,12 +44,13 @@ class Address:
     speaker: str | None = None
     every_event: bool = False
     finals: Finals = Finals.SINGLE
+    resume: Resume = Resume.NO
 
 
 def parse_address(target: str) -> Address | None:
     """The address of a request target, None for a path that is no endpoint.
 
-    Raises AddressError for a bad session, speaker, role, events or finals value.
+    Raises AddressError for a bad session, speaker, role, events, finals or resume value.
     """
     path, _, query_text = target.partition("?")
     if path not in PATHS:
@@ -56,12 +68,16 @@ def parse_address(target: str) -> Address | None:
     finals = query.get("finals", Finals.SINGLE.value)
     if finals not in {f.value for f in Finals}:
         raise AddressError(f"finals is single or revised, not {finals[:40]!r}")
+    resume = query.get("resume", Resume.NO.value)
+    if resume not in {r.value for r in Resume}:
+        raise AddressError(f"resume is new or back, not {resume[:40]!r}")
     return Address(
         session=_name("session", _NAME, query.get("session")),
         role=Role(role),
         speaker=_name("speaker", _SPEAKER, query.get("speaker")),
-        every_event=events == "all",
+        every_event=events == "all" or resume != Resume.NO.value,
         finals=Finals(finals),
+        resume=Resume(resume),
     )
 
 

@@ -13,7 +13,6 @@ from server.context import Context
 from server.messages import (
     ConfigEvent,
     ConfigUpdated,
-    Connected,
     ErrorEvent,
     Pong,
     Statistics,
@@ -34,25 +33,6 @@ PRIVATE_SETTINGS = ("models_file", "model_path", "cache_dir", "log_file")
 """Paths of the server's machine are nobody else's business."""
 
 
-def connected_event(context: Context, session: Session, peer: Peer) -> Connected:
-    """The first event of a connection. `current_model` is the one that really answers."""
-    current = context.models.current
-    settings = context.settings
-    return Connected(
-        current_model=current.id if current else "",
-        session_id=session.id,
-        audio_port=context.ports.audio,
-        control_port=context.ports.control,
-        role=peer.role.value,
-        limits=context.limits(),
-        sample_rate=settings.sample_rate,
-        chunk_size=settings.chunk_size,
-        channels=settings.channels,
-        audio_format=settings.audio_format,
-        finals=peer.finals.value,
-    )
-
-
 class ControlConnection:
     """One control connection of one session."""
 
@@ -64,7 +44,6 @@ class ControlConnection:
 
     async def serve(self, socket: ServerConnection) -> None:
         """Answer requests until the client is gone."""
-        self._peer.send(connected_event(self._context, self._session, self._peer))
         async for message in socket:
             await self._on_message(message)
             await asyncio.sleep(0)  # a client that floods must not starve the others

@@ -19,6 +19,9 @@ Speaker: TypeAlias = Annotated[
     str | UnsetType, Meta(description="`?speaker=` of the connection, or the channel's")
 ]
 RequestId: TypeAlias = Annotated[str | UnsetType, Meta(description="echoed from the request")]
+EventId: TypeAlias = Annotated[
+    int | UnsetType, Meta(description="counts the session's events; say the last one to resume")
+]
 StreamIds: TypeAlias = Annotated[list[str], Meta(description="of this connection, by channel")]
 Finals: TypeAlias = Annotated[str, Meta(description="what the connection gets: single or revised")]
 Encoding: TypeAlias = Annotated[str, Meta(description="pcm16, float32, mulaw or alaw")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from server.fields import EndMs, SessionId, StartMs, StreamId, UtteranceId
+from server.fields import EndMs, EventId, SessionId, StartMs, StreamId, UtteranceId
 from server.messages import Event
 
 
@@ -24,3 +24,4 @@ class Gap(Event, frozen=True, kw_only=True, tag="gap"):
     utterance_id: UtteranceId | UnsetType = UNSET
     reason: Annotated[str, Meta(description="the code of the error beside it")]
     message: Annotated[str, Meta(description="for people")]
+    event_id: EventId = UNSET

@@ -12,14 +12,16 @@ from collections.abc import Awaitable, Callable
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from server.addresses import DEFAULT_SESSION, Address
-from server.audio_port import AudioConnection
+from server.addresses import DEFAULT_SESSION, Address, Resume
+from server.attendance import Attendance, Place
+from server.audio_port import SpeakerConnection, serve_viewer
 from server.connection import Connection
 from server.context import Context
 from server.control import ControlConnection
+from server.first_words import read_resume
 from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
-from server.peer import Peer, Port
+from server.peer import Port
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class Listener:
         self._servers: list[Server] = []
         self._draining = False
         self._page = page
+        self._attendance = Attendance(context)
         self._gates: tuple[Gate, ...] = ()
         """What a handshake must pass on either port, in order."""
 
@@ -84,6 +87,7 @@ class Listener:
     async def open(self) -> None:
         """Bind both ports and set `context.ports`. Raises ListenError."""
         settings, ports = self._context.settings, self._context.ports
+        self._context.tasks.spawn(self._attendance.keep_house(), name="attendance")
         ports.control = await self._bind(
             Port.CONTROL, settings.control_port, settings.max_control_message_bytes
         )
@@ -163,32 +167,42 @@ class Listener:
         self._context.statistics.add(f"handshakes_refused_{reason}")
 
     async def _serve(self, handshake: Handshake, connection: ServerConnection) -> None:
-        context, port, address = self._context, handshake.port, handshake.address
-        peer = Peer(
-            context.next_id(port.value[0]),
-            port,
-            address.role,
-            address.every_event,
-            address.finals,
-        )
-        session = context.registry.enter(self._session_id(address))
-        session.join(peer)
-        context.statistics.add(f"connections_{port.value}")
-        logger.info("%s %s: joined session %s", port.value, peer.id, session.id)
+        try:
+            place = await self._place(handshake, connection)
+        except ConnectionClosed:
+            return  # it left before it was in a session
+        if place is None:
+            return
+        context, peer, session = self._context, place.peer, place.session
+        context.statistics.add(f"connections_{handshake.port.value}")
+        logger.info("%s %s: joined session %s", handshake.port.value, peer.id, session.id)
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         try:
-            if port is Port.CONTROL:
+            if place.speaker is not None and place.working is not None:
+                await SpeakerConnection(place.speaker, place.working).serve(connection)
+            elif handshake.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
-                await AudioConnection(context, session, peer, address.speaker).serve(connection)
+                await serve_viewer(session, peer, connection)
         except ConnectionClosed as closed:
-            logger.info("%s %s: connection lost (%r)", port.value, peer.id, str(closed))
+            logger.info("%s %s: connection lost (%r)", peer.port.value, peer.id, str(closed))
         finally:
-            session.leave(peer)
-            context.registry.release(session)
+            await self._attendance.leave(place, connection)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
-            logger.info("%s %s: left", port.value, peer.id)
+            logger.info("%s %s: left", peer.port.value, peer.id)
+
+    async def _place(self, handshake: Handshake, connection: ServerConnection) -> Place | None:
+        """Where the connection belongs; None, and it is closed, if it does not say what it must."""
+        if handshake.address.resume is Resume.BACK:
+            request = await read_resume(connection)
+            if request is None:
+                return None
+            place = await self._attendance.old_place(handshake, request, connection)
+            if place is not None:
+                return place
+        session_id = self._session_id(handshake.address)
+        return self._attendance.new_place(handshake, session_id, connection)
 
     def _session_id(self, address: Address) -> str:
         if address.session is not None:

@@ -16,6 +16,7 @@ from server.fields import (
     Channels,
     Encoding,
     EndMs,
+    EventId,
     Finals,
     ModelId,
     RequestId,
@@ -67,6 +68,14 @@ class Connected(Event, frozen=True, kw_only=True, tag="connected"):
     audio_format: Annotated[str, Meta(description="encoding expected unless configured")]
     finals: Finals = "single"
     stream_ids: StreamIds | UnsetType = UNSET
+    resume_token: Annotated[Opt, Meta(description="to come back to this place with")] = UNSET
+    resumed: Annotated[bool | UnsetType, Meta(description="whether this is its old place")] = UNSET
+    last_event_id: Annotated[int | UnsetType, Meta(description="the session's newest event")] = (
+        UNSET
+    )
+    received_messages: Annotated[
+        int | UnsetType, Meta(description="of this place so far: send what follows")
+    ] = UNSET
 
 
 class RecordingStateEvent(Event, frozen=True, kw_only=True, tag="recording_state"):
@@ -76,6 +85,7 @@ class RecordingStateEvent(Event, frozen=True, kw_only=True, tag="recording_state
     session_id: SessionId
     reason: Annotated[Opt, Meta(description="what changed it")] = UNSET
     request_id: RequestId = UNSET
+    event_id: EventId = UNSET
 
 
 class RealtimeTranscription(Event, frozen=True, kw_only=True, tag="realtime_transcription"):
@@ -93,6 +103,7 @@ class RealtimeTranscription(Event, frozen=True, kw_only=True, tag="realtime_tran
     start_ms: StartMs
     end_ms: EndMs
     model_id: ModelId
+    event_id: EventId = UNSET
 
 
 class FinalTranscription(Event, frozen=True, kw_only=True, tag="final_transcription"):
@@ -122,6 +133,7 @@ class FinalTranscription(Event, frozen=True, kw_only=True, tag="final_transcript
     end_reason: Annotated[str, Meta(description="silence, split or flush")]
     reason: Annotated[Opt, Meta(description="why there is no text")] = UNSET
     provisional: Annotated[bool | UnsetType, Meta(description="revised finals only")] = UNSET
+    event_id: EventId = UNSET
 
 
 class SpeechStartedEvent(Event, frozen=True, kw_only=True, tag="speech_started"):
@@ -131,6 +143,7 @@ class SpeechStartedEvent(Event, frozen=True, kw_only=True, tag="speech_started")
     stream_id: StreamId
     utterance_id: UtteranceId
     at_ms: AtMs
+    event_id: EventId = UNSET
 
 
 class SpeechEndedEvent(Event, frozen=True, kw_only=True, tag="speech_ended"):
@@ -141,6 +154,7 @@ class SpeechEndedEvent(Event, frozen=True, kw_only=True, tag="speech_ended"):
     utterance_id: UtteranceId
     at_ms: AtMs
     reason: Annotated[str, Meta(description="silence, split or flush")]
+    event_id: EventId = UNSET
 
 
 class AudioConfigured(Event, frozen=True, kw_only=True, tag="audio_configured"):
@@ -154,6 +168,7 @@ class AudioConfigured(Event, frozen=True, kw_only=True, tag="audio_configured"):
     finals: Finals = "single"
     received_ms: Annotated[int, Meta(description="where on the streams' clock it begins")] = 0
     request_id: RequestId = UNSET
+    event_id: EventId = UNSET
 
 
 class AudioEndAck(Event, frozen=True, kw_only=True, tag="audio_end_ack"):
@@ -164,6 +179,7 @@ class AudioEndAck(Event, frozen=True, kw_only=True, tag="audio_end_ack"):
     received_ms: Annotated[int, Meta(description="audio received on the stream's clock")]
     status: Annotated[str, Meta(description="success or already_idle")] = "success"
     request_id: RequestId = UNSET
+    event_id: EventId = UNSET
 
 
 class LoadFigures(Struct, frozen=True, kw_only=True):
@@ -230,6 +246,7 @@ class ConfigUpdated(Event, frozen=True, kw_only=True, tag="config_updated"):
 
     settings: Annotated[dict[str, JsonScalar], Meta(description="new values by name")]
     request_id: RequestId = UNSET
+    event_id: EventId = UNSET
 
 
 class Statistics(Event, frozen=True, kw_only=True, tag="statistics"):
@@ -254,6 +271,7 @@ class Notice(Event, frozen=True, kw_only=True, tag="notice"):
     message: Annotated[str, Meta(description="for people")]
     session_id: SessionId | UnsetType = UNSET
     stream_id: StreamId | UnsetType = UNSET
+    event_id: EventId = UNSET
 
 
 class ErrorEvent(Event, frozen=True, kw_only=True, tag="error"):
@@ -266,6 +284,7 @@ class ErrorEvent(Event, frozen=True, kw_only=True, tag="error"):
     stream_id: StreamId | UnsetType = UNSET
     utterance_id: UtteranceId | UnsetType = UNSET
     request_id: RequestId = UNSET
+    event_id: EventId = UNSET
 
 
 class ServerShutdown(Event, frozen=True, kw_only=True, tag="server_shutdown"):

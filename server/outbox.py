@@ -46,23 +46,28 @@ class _Entry:
     __slots__ = ("key", "text")
 
     def __init__(self, text: str, key: str | None) -> None:
-        self.text = text
+        self.text: str | None = text
+        """None once a later event took its place."""
         self.key = key
 
 
 class Outbox:
     """Encoded events in order. `put` never waits.
 
-    Bound: 256 events or 1 Mi characters. Overflow: an event with a key (a partial, a provisional
-    final) replaces the waiting one of that key, or is left out when there is no room; when events
-    without a key (finals, errors, answers) fill the outbox, the connection is closed with 1013.
+    Bound: 256 events or 1 Mi characters, and what a client that came back is told beyond that,
+    which its session's ring bounds. Overflow: an event with a key (a partial, a provisional final)
+    is left out when there is no room; when events without a key (finals, errors, answers) fill the
+    outbox, the connection is closed with 1013. An event with a key takes the waiting one of that
+    key out, and stands in the order of its own time: numbers of events only grow.
     """
 
     def __init__(self, close_s: float = CLOSE_S) -> None:
         self._close_s = close_s
         self._entries: deque[_Entry] = deque()
         self._keyed: dict[str, _Entry] = {}
+        self._waiting = 0
         self._chars = 0
+        self._backlog = 0
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -74,32 +79,40 @@ class Outbox:
         """The connection read too slowly and is being closed; nothing more is queued."""
         return self._overflow.is_set()
 
+    @property
+    def entries_kept(self) -> int:
+        """How many are held, those included whose place a later one took."""
+        return len(self._entries)
+
     def put(self, text: str, key: str | None = None) -> None:
         """Queue an encoded event."""
         if self.overflowed:
             return
-        waiting = self._keyed.get(key) if key is not None else None
-        if waiting is not None:
-            self._chars += len(text) - len(waiting.text)
-            waiting.text = text
-            self.merged += 1
-            return
-        if len(self._entries) >= MAX_EVENTS or self._chars + len(text) > MAX_CHARS:
+        if key is not None:
+            self.supersede(key)
+        if self._waiting >= MAX_EVENTS + self._backlog or self._chars + len(text) > MAX_CHARS:
             if key is not None:
                 self.merged += 1
                 return
             self._overflow.set()
             return
         self._append(_Entry(text, key))
-        self._wake.set()
+
+    def put_backlog(self, text: str, key: str | None = None) -> None:
+        """Queue an event of the time when the client was away; it is beyond the bound."""
+        self._backlog += 1
+        self._append(_Entry(text, key))
 
     def supersede(self, key: str) -> None:
-        """A final is about to be queued: a waiting event of that key says nothing new."""
+        """What is about to be queued says all that a waiting event of that key does."""
         waiting = self._keyed.pop(key, None)
-        if waiting is not None:
-            self._entries.remove(waiting)
+        if waiting is not None and waiting.text is not None:
             self._chars -= len(waiting.text)
+            self._waiting -= 1
+            waiting.text = None
             self.merged += 1
+            if len(self._entries) > 2 * self._waiting + MAX_EVENTS:
+                self._entries = deque(e for e in self._entries if e.text is not None)
 
     async def run(self, socket: Socket) -> None:
         """Send until cancelled, overflowed or the connection fails (its exception is raised)."""
@@ -113,15 +126,18 @@ class Outbox:
             sending.cancel()
             overflow.cancel()
             await asyncio.gather(sending, overflow, return_exceptions=True)
-        logger.warning("closing a connection that does not read (%d waiting)", len(self._entries))
+        logger.warning("closing a connection that does not read (%d waiting)", self._waiting)
         await self._close_slow(socket)
 
     async def _send_all(self, socket: Socket) -> None:
         while True:
             await self._wake.wait()
             while self._entries:
-                await socket.send(self._pop().text)
+                text = self._pop()
+                if text is not None:
+                    await socket.send(text)
             self._wake.clear()
+            self._backlog = 0
             self._empty.set()
 
     async def _close_slow(self, socket: Socket) -> None:
@@ -141,14 +157,19 @@ class Outbox:
 
     def _append(self, entry: _Entry) -> None:
         self._entries.append(entry)
-        self._chars += len(entry.text)
+        self._chars += len(entry.text or "")
+        self._waiting += 1
         self._empty.clear()
+        self._wake.set()
         if entry.key is not None:
             self._keyed[entry.key] = entry
 
-    def _pop(self) -> _Entry:
+    def _pop(self) -> str | None:
         entry = self._entries.popleft()
+        if entry.text is None:
+            return None
         self._chars -= len(entry.text)
+        self._waiting -= 1
         if entry.key is not None:
             self._keyed.pop(entry.key, None)
-        return entry
+        return entry.text

@@ -16,6 +16,7 @@ from server.messages import (
 )
 from server.outbox import Outbox
 from server.protocol import encode
+from server.resume_messages import AudioPosition
 
 
 class Port(Enum):
@@ -80,19 +81,22 @@ class Peer:
 
     def send_encoded(self, event: Event, text: str) -> None:
         """Queue an event that was encoded once for many peers."""
-        if not self.wants(event):
-            return
-        if isinstance(event, RealtimeTranscription):
-            self.outbox.put(text, _unsettled_key(event))
-            return
-        key = None
-        if isinstance(event, FinalTranscription):
-            unsettled = _unsettled_key(event)
-            self.outbox.supersede(unsettled)
-            key = unsettled if event.provisional is True else None
-        self.outbox.put(text, key)
+        if self.wants(event):
+            self.outbox.put(text, self._key(event))
 
+    def send_missed(self, event: Event, text: str) -> None:
+        """Queue an event of the time when the client was away, whatever the outbox's bound."""
+        if self.wants(event):
+            self.outbox.put_backlog(text, self._key(event))
 
-def _unsettled_key(event: RealtimeTranscription | FinalTranscription) -> str:
-    """Of what an utterance's final replaces."""
-    return f"{event.stream_id}/{event.utterance_id}"
+    def _key(self, event: Event) -> str | None:
+        """What a later event may take the place of; a final says all that its utterance's do."""
+        if isinstance(event, AudioPosition):
+            return "audio_position"
+        if not isinstance(event, RealtimeTranscription | FinalTranscription):
+            return None
+        utterance = f"{event.stream_id}/{event.utterance_id}"
+        if isinstance(event, RealtimeTranscription) or event.provisional is True:
+            return utterance
+        self.outbox.supersede(utterance)
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
@@ -21,7 +22,6 @@ from audio.types import SAMPLE_RATE_HZ, samples_to_ms
 from server.flow_messages import Gap
 from server.messages import (
     ErrorEvent,
-    Event,
     FinalTranscription,
     RealtimeTranscription,
     SpeechEndedEvent,
@@ -29,6 +29,11 @@ from server.messages import (
     optional,
 )
 from server.problem import Problem
+
+Spoken: TypeAlias = (
+    RealtimeTranscription | FinalTranscription | SpeechStartedEvent | SpeechEndedEvent | ErrorEvent
+)
+"""What a stream's news become."""
 
 News = SpeechBegan | SpeechOver | PartialText | QuickFinal | FinalText | DecodeProblem
 
@@ -49,7 +54,7 @@ class Presenter:
     repo_of: Callable[[str], str]
     wall_clock: Callable[[], datetime]
 
-    def event(self, effect: News) -> Event | None:
+    def event(self, effect: News) -> Spoken | None:
         """The event for an effect, or None for one that is no news."""
         match effect:
             case PartialText():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -99,6 +100,10 @@ class AudioChunk(Request, frozen=True, kw_only=True, tag="audio_chunk"):
     """Base64 audio in the configured encoding."""
 
     data: Annotated[str, Meta(description="standard base64 of audio")]
+    seq: Annotated[
+        Annotated[int, Meta(ge=0)] | UnsetType,
+        Meta(description="counts up by 1: one that came before is not taken again"),
+    ] = UNSET
 
 
 class AudioEnd(Request, frozen=True, kw_only=True, tag="audio_end"):
@@ -120,6 +125,15 @@ class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
     ] = UNSET
 
 
+class Resume(Request, frozen=True, kw_only=True, tag="resume"):
+    """The first message of a connection with `?resume=back`: its old place, if it still has it."""
+
+    resume_token: Annotated[str, Meta(description="of the last `connected`", max_length=200)]
+    last_event_id: Annotated[
+        int, Meta(description="of the last event that was received; what follows is sent", ge=0)
+    ] = 0
+
+
 ControlRequest: TypeAlias = (
     LoadModel
     | CancelLoad
@@ -134,6 +148,14 @@ ControlRequest: TypeAlias = (
     | Ping
 )
 AudioRequest: TypeAlias = AudioChunk | AudioEnd | AudioConfig | Ping
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedAudio:
+    """The audio of an `audio_chunk` with a `seq`."""
+
+    data: bytes
+    seq: int
 
 
 class _Envelope(Struct):
@@ -192,9 +214,12 @@ CONTROL_REQUESTS: tuple[type[Request], ...] = (
     Ping,
 )
 AUDIO_REQUESTS: tuple[type[Request], ...] = (AudioChunk, AudioEnd, AudioConfig, Ping)
+FIRST_REQUESTS: tuple[type[Request], ...] = (Resume,)
+"""Taken before anything else, on either port, where the address promised them."""
 
 _CONTROL = _Parser(CONTROL_REQUESTS)
 _AUDIO = _Parser(AUDIO_REQUESTS)
+_FIRST = _Parser(FIRST_REQUESTS)
 
 
 def parse_control(message: str | bytes) -> ControlRequest:
@@ -205,7 +230,15 @@ def parse_control(message: str | bytes) -> ControlRequest:
     return request
 
 
-def parse_audio(message: str | bytes) -> AudioRequest | bytes:
+def parse_first(message: str | bytes) -> Resume:
+    """Parse the first message of a connection that promised one. Raises ProtocolError."""
+    if isinstance(message, bytes):
+        raise ProtocolError("bad_message", "the first message is a JSON object")
+    request: Resume = _FIRST.parse(message)
+    return request
+
+
+def parse_audio(message: str | bytes) -> AudioRequest | NumberedAudio | bytes:
     """Parse one message of the audio port; audio of either kind comes back as bytes.
 
     Raises ProtocolError, never anything else.
@@ -216,11 +249,12 @@ def parse_audio(message: str | bytes) -> AudioRequest | bytes:
     if not isinstance(request, AudioChunk):
         return request
     try:
-        return base64.b64decode(request.data, validate=True)
+        data = base64.b64decode(request.data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ProtocolError(
             "bad_base64", f"audio_chunk: data is not base64: {error}", request.request_id
         ) from error
+    return data if request.seq is UNSET else NumberedAudio(data, request.seq)
 
 
 def encode(event: Event) -> str:

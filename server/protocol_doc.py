@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from server import flow_messages, messages, model_messages, protocol
+from server import flow_messages, messages, model_messages, protocol, resume_messages
 from server.messages import SERVER_NAME, VERSION, Event
 from server.protocol import Request
 
@@ -24,7 +24,7 @@ HEAD = """\
 # Messages
 
 Made from the structs in `server/messages.py`, `server/model_messages.py`,
-`server/flow_messages.py` and `server/protocol.py` by
+`server/resume_messages.py`, `server/flow_messages.py` and `server/protocol.py` by
 `python -m server.protocol_doc`. How they are used: [protocol.md](protocol.md). The same, for
 tools: [asyncapi.json](asyncapi.json) (AsyncAPI 3).
 
@@ -57,7 +57,7 @@ def _structs() -> list[type[msgspec.Struct]]:
     """What is defined for events, in the order of definition."""
     return [
         value
-        for module in (messages, model_messages, flow_messages)
+        for module in (messages, model_messages, resume_messages, flow_messages)
         for value in vars(module).values()
         if inspect.isclass(value)
         and issubclass(value, msgspec.Struct)
@@ -66,12 +66,16 @@ def _structs() -> list[type[msgspec.Struct]]:
     ]
 
 
+_TAGS = {event.__name__: str(event.__struct_config__.tag) for event in events()}
+
+
 def messages_markdown() -> str:
     """The reference of all messages."""
     written = [HEAD]
     for title, structs in (
         ("Requests on the control port", control_requests()),
         ("Requests on the audio port", audio_requests()),
+        ("First message of a connection that promised one", protocol.FIRST_REQUESTS),
         ("Events", events()),
     ):
         written.append(f"## {title}\n")
@@ -118,7 +122,8 @@ def _schema_name(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
         name = schema["$ref"].rpartition("/")[2]
         if "enum" in definitions[name]:
             return _schema_name(definitions[name], definitions)
-        return f"[{name}](#{name.lower()})"
+        heading = _TAGS.get(name, name)
+        return f"[{heading}](#{heading.lower()})"
     if schema.get("type") == "array":
         return f"array of {_schema_name(schema.get('items', {}), definitions)}"
     return str(schema.get("type", "object"))
@@ -126,7 +131,7 @@ def _schema_name(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 def asyncapi() -> dict[str, Any]:
     """The AsyncAPI 3 document of both ports."""
-    structs = {*control_requests(), *audio_requests(), *events()}
+    structs = {*control_requests(), *audio_requests(), *protocol.FIRST_REQUESTS, *events()}
     ordered = sorted(structs, key=lambda struct: struct.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=REF)
     return {
@@ -137,13 +142,13 @@ def asyncapi() -> dict[str, Any]:
             "audio": {"host": "localhost:8766", "protocol": "ws"},
         },
         "channels": {
-            "control": _channel("control", (*control_requests(), *events())),
-            "audio": _channel("audio", (*audio_requests(), *events())),
+            "control": _channel("control", (*_sent("control"), *events())),
+            "audio": _channel("audio", (*_sent("audio"), *events())),
         },
         "operations": {
-            "sendControl": _operation("send", "control", control_requests()),
+            "sendControl": _operation("send", "control", _sent("control")),
             "receiveControl": _operation("receive", "control", events()),
-            "sendAudio": _operation("send", "audio", audio_requests()),
+            "sendAudio": _operation("send", "audio", _sent("audio")),
             "receiveAudio": _operation("receive", "audio", events()),
         },
         "components": {
@@ -151,6 +156,12 @@ def asyncapi() -> dict[str, Any]:
             "messages": {struct.__name__: _message(struct) for struct in ordered},
         },
     }
+
+
+def _sent(port: str) -> tuple[type[Request], ...]:
+    """What clients send to a port, the first message included."""
+    requests = control_requests() if port == "control" else audio_requests()
+    return (*requests, *protocol.FIRST_REQUESTS)
 
 
 def _channel(server: str, structs: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:

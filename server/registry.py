@@ -12,10 +12,15 @@ from server.messages import ErrorEvent, Event, RecordingStateEvent, optional
 from server.model_messages import ModelLoaded
 from server.peer import Peer, Port
 from server.protocol import encode
+from server.replay import ReplayRing, SessionEvent
+from server.resume_messages import SessionSnapshot
 from server.session import Announce, Flush, Refused, SessionCore, SessionEffect
 from server.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+REPLAY_MARGIN_S = 15.0
+"""A client notices a lost connection before the server, or after it."""
 
 
 class AudioSource(Protocol):
@@ -44,12 +49,14 @@ class Session:
         self._clock = clock
         self._peers: dict[str, Peer] = {}
         self._sources: dict[str, AudioSource] = {}
+        self._held = 0
+        self._ring = ReplayRing(settings.resume_s + REPLAY_MARGIN_S)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def empty(self) -> bool:
-        """Nobody is here and no audio is being drained."""
-        return not self._peers and not self._sources
+        """Nobody is here or may come back, and no audio is being drained."""
+        return not self._peers and not self._sources and not self._held
 
     @property
     def peers(self) -> tuple[Peer, ...]:
@@ -79,11 +86,62 @@ class Session:
         self._sources.pop(connection, None)
         self.apply(self.core.detach(connection))
 
-    def broadcast(self, event: Event) -> None:
+    def hold(self) -> None:
+        """Somebody's connection was lost: the session stays until `unhold`."""
+        self._held += 1
+
+    def unhold(self) -> None:
+        """That client is back, or will not come."""
+        self._held -= 1
+
+    def broadcast(self, event: SessionEvent) -> None:
         """Say something to everybody of this session: encoded once, and nobody waits."""
+        told = self._ring.note(event, self._clock())
+        for peer in self._peers.values():
+            peer.send_encoded(told.event, told.text)
+
+    def tell(self, connection: str, event: SessionEvent) -> None:
+        """Say something to one connection, now or when it is back."""
+        told = self._ring.note(event, self._clock(), connection)
+        peer = self._peers.get(connection)
+        if peer is not None:
+            peer.send_encoded(told.event, told.text)
+
+    def say(self, event: Event) -> None:
+        """Say something to who is here now."""
         text = encode(event)
         for peer in self._peers.values():
             peer.send_encoded(event, text)
+
+    @property
+    def last_event_id(self) -> int:
+        """The number of the newest event."""
+        return self._ring.last_id
+
+    def send_missed(self, peer: Peer, last_event_id: int) -> bool:
+        """Say again what a client has not heard; False if some of that is forgotten."""
+        missed = self._ring.since(last_event_id, peer.id, self._clock())
+        for told in missed.told:
+            peer.send_missed(told.event, told.text)
+        return missed.complete
+
+    def send_snapshot(self, peer: Peer) -> None:
+        """Say what was said lately and what is being said, if anything is."""
+        finals, partials = self._ring.latest_texts(self._clock())
+        if finals or partials:
+            peer.send(
+                SessionSnapshot(
+                    session_id=self.id,
+                    recording_state=self.core.state.value,
+                    finals=finals,
+                    partials=partials,
+                    last_event_id=self._ring.last_id,
+                )
+            )
+
+    def forget_old(self) -> None:
+        """Let go of events that nobody can come back for any more."""
+        self._ring.forget(self._clock())
 
     def takes_audio(self, connection: str) -> bool:
         """Audio arrived: whether it is taken. Starts recording, or says why not."""
@@ -138,16 +196,15 @@ class Session:
         )
 
     def _refuse(self, connection: str) -> None:
-        peer = self._peers.get(connection)
-        if peer is not None:
-            peer.send(
-                ErrorEvent(
-                    code="not_recording",
-                    message="recording was stopped, so this audio is not taken; "
-                    "send start_recording on the control port (or audio_config here)",
-                    session_id=self.id,
-                )
-            )
+        self.tell(
+            connection,
+            ErrorEvent(
+                code="not_recording",
+                message="recording was stopped, so this audio is not taken; "
+                "send start_recording on the control port (or audio_config here)",
+                session_id=self.id,
+            ),
+        )
 
     def _reschedule(self) -> None:
         self.close()
@@ -208,4 +265,4 @@ class SessionRegistry:
     def tell_everyone(self, event: Event) -> None:
         """Say something to every connection that wants to hear it."""
         for session in self._sessions.values():
-            session.broadcast(event)
+            session.say(event)

@@ -27,6 +27,13 @@ class LimitSettings:
     wire_final_s: float = row(
         2.0, "nothing on the wire in mid-utterance: its final after this", low=0.2, high=600.0
     )
+    resume_s: float = row(
+        60.0,
+        "how long a client that asked for it can come back to its place after a lost connection; "
+        "events are kept in memory this long",
+        low=0.0,
+        high=600.0,
+    )
     drain_s: float = row(
         6.0,
         "longest wait for finals at shutdown; the server has ended 4 s later",

@@ -13,7 +13,6 @@ from asr.types import DecodeKind, DecodeResult
 from audio.types import SAMPLE_RATE_HZ
 from server.context import Context
 from server.messages import ErrorEvent, FinalTranscription, Notice, optional
-from server.peer import Peer
 from server.presenter import News, Presenter
 from server.problem import SHUTTING_DOWN, Problem
 from server.registry import Session
@@ -40,7 +39,7 @@ class Voice:
         self,
         context: Context,
         session: Session,
-        peer: Peer,
+        connection: str,
         speaker: str | None,
         *,
         streams: Callable[[], int],
@@ -48,7 +47,7 @@ class Voice:
     ) -> None:
         self._context = context
         self._session = session
-        self._peer = peer
+        self._connection = connection
         self._speaker = speaker
         self._streams = streams
         self._received_s = received_s
@@ -57,7 +56,7 @@ class Voice:
 
     def stream_id(self, index: int) -> str:
         """The name of one of the connection's streams."""
-        return f"{self._peer.id}.{index + 1}"
+        return f"{self._connection}.{index + 1}"
 
     def stream_ids(self) -> list[str]:
         """The names of the streams of the format in force."""
@@ -94,12 +93,12 @@ class Voice:
 
     def on_no_speech(self) -> None:
         """Much audio came and nobody spoke."""
-        logger.warning("%s (%s)", NO_SPEECH_MESSAGE, self._peer.id)
+        logger.warning("%s (%s)", NO_SPEECH_MESSAGE, self._connection)
         self._notice("no_speech", NO_SPEECH_MESSAGE)
 
     def on_wire_silent(self) -> None:
         """The wire fell silent in mid-utterance."""
-        logger.info("audio %s: nothing on the wire in mid-utterance; final made", self._peer.id)
+        logger.info("audio %s: nothing on the wire in mid-utterance; final made", self._connection)
 
     def on_overload(self) -> None:
         """The inbox could take nothing for seconds."""
@@ -138,13 +137,14 @@ class Voice:
 
     def error(self, code: str, message: str, request_id: str | None = None) -> None:
         """Tell the sender of an error."""
-        self._peer.send(
+        self._session.tell(
+            self._connection,
             ErrorEvent(
                 code=code,
                 message=message,
                 session_id=self._session.id,
                 request_id=optional(request_id),
-            )
+            ),
         )
 
     def _gap(

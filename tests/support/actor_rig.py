@@ -25,6 +25,7 @@ from audio.types import AudioError, FrontendConfig, NoiseReduction, VadKind
 from audio.vad import SileroModel
 from server.actor import AudioActor, AudioBytes, EndAudio, Item, WireTimers
 from server.inbox import Inbox
+from server.presence import Presence
 from server.presenter import News
 from server.problem import Problem
 from tests.support.recogniser_rig import FakeLease
@@ -77,6 +78,7 @@ class ActorRig:
             dsp=dsp,
             listener=self,
             timers=WireTimers(60.0, 120.0),
+            presence=Presence(matters=False),
         )
 
     def _recogniser(self, index: int) -> StreamRecogniser:

@@ -212,6 +212,8 @@ class FakeServer:
     async def _on_message(self, port: Port, socket: ServerConnection, message: str | bytes) -> None:
         parse = protocol.parse_control if port is Port.CONTROL else protocol.parse_audio
         request = parse(message)
+        if isinstance(request, protocol.NumberedAudio):
+            request = request.data
         async with self.arrived:
             if isinstance(request, bytes):
                 self.frames.append(request)

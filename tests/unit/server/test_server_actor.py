@@ -16,6 +16,7 @@ from audio.types import AudioFormat, ChannelMode, FrontendConfig, NoiseReduction
 from audio.vad import SileroModel
 from server.actor import AudioActor, AudioBytes, EndAudio, Item, SetFormat, WireTimers
 from server.inbox import Inbox
+from server.presence import Presence
 from server.presenter import News
 from server.problem import Problem
 from tests.support.audio_signals import pcm16, silence
@@ -83,6 +84,7 @@ async def run(*items: Item) -> AudioActor:
             dsp=dsp,
             listener=Nobody(),
             timers=WireTimers(1.0, 2.0),
+            presence=Presence(matters=False),
         )
         for item in items:
             actor.inbox.put_now(item, 0.5 if isinstance(item, AudioBytes) else 0.0)

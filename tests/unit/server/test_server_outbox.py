@@ -81,7 +81,7 @@ async def test_what_is_put_while_sending_follows() -> None:
     assert socket.sent == ["one", "two"]
 
 
-async def test_waiting_partials_of_one_utterance_merge_in_the_oldest_ones_place() -> None:
+async def test_waiting_partials_of_one_utterance_merge_in_the_newest_ones_place() -> None:
     outbox = Outbox()
     outbox.put("p1", "a/1")
     outbox.put("q1", "b/1")
@@ -89,7 +89,7 @@ async def test_waiting_partials_of_one_utterance_merge_in_the_oldest_ones_place(
     outbox.put("p2", "a/1")
     outbox.put("p3", "a/1")
     assert outbox.merged == 2
-    assert await sent_of(outbox) == ["p3", "q1", "answer"]
+    assert await sent_of(outbox) == ["q1", "answer", "p3"]
 
 
 async def test_a_partial_that_was_sent_is_not_merged_into() -> None:
@@ -135,7 +135,7 @@ async def test_a_waiting_partial_is_renewed_even_when_there_is_no_room() -> None
     for number in range(MAX_EVENTS - 1):
         outbox.put(f"final {number}")
     outbox.put("p2", "a/1")
-    assert (await sent_of(outbox))[0] == "p2"
+    assert (await sent_of(outbox))[-1] == "p2"
 
 
 @pytest.mark.parametrize("text", ["x", "x" * (MAX_CHARS // 8)])
@@ -206,3 +206,27 @@ async def test_cancelled_it_leaves_no_task_behind() -> None:
     async with running(Outbox(), FakeSocket()):
         await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_partials_that_gave_way_do_not_pile_up_in_front_of_a_frozen_reader() -> None:
+    outbox = Outbox()
+    outbox.put("first")
+    for number in range(10 * MAX_EVENTS):
+        outbox.put(f"p{number}", "a/1")
+    assert outbox.entries_kept <= 2 * MAX_EVENTS
+    assert await sent_of(outbox) == ["first", f"p{10 * MAX_EVENTS - 1}"]
+
+
+async def test_what_was_missed_is_beyond_the_bound_and_leaves_it_to_the_rest() -> None:
+    outbox, socket = Outbox(), FakeSocket()
+    for number in range(3 * MAX_EVENTS):
+        outbox.put_backlog(f"missed {number}")
+    for number in range(MAX_EVENTS):
+        outbox.put(f"live {number}")
+    assert not outbox.overflowed
+    async with running(outbox, socket):
+        await outbox.flushed()
+    assert len(socket.sent) == 4 * MAX_EVENTS
+    for number in range(MAX_EVENTS + 1):
+        outbox.put(f"later {number}")
+    assert outbox.overflowed

@@ -1,0 +1,227 @@
+"""Who is in which session, and who may come back: each connection gets a place and leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from dataclasses import dataclass, field
+
+from msgspec import UNSET, UnsetType
+from websockets.asyncio.server import ServerConnection
+
+from server.addresses import Address, Resume
+from server.context import Context
+from server.handshake import Handshake
+from server.messages import Connected, Notice
+from server.peer import Peer, Port, Role
+from server.protocol import Resume as ResumeRequest
+from server.registry import Session
+from server.seats import Seat, Seats, SeatState
+from server.speaker import Speaker
+
+logger = logging.getLogger(__name__)
+
+HOUSEKEEPING_EVERY_S = 1.0
+OLD_CONNECTION_S = 2.0
+"""How long a connection that its client has replaced may take to end."""
+
+LOST_CODES = (1006, 1011, 1013)
+"""Nothing came, no pong came, nothing was read: closes that a client can come back from."""
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """What a connection has in a session. `working` is the speaker's task."""
+
+    session: Session
+    peer: Peer
+    connection: ServerConnection
+    speaker: Speaker | None = None
+    working: asyncio.Task[None] | None = None
+    seat: Seat[Place] | None = None
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its connection's handler is done with it."""
+
+
+class Attendance:
+    """Gives places and takes them back. `keep_house` must run beside."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seats = Seats[Place](
+            context.settings.resume_s, make_token=lambda: secrets.token_urlsafe(18)
+        )
+
+    @property
+    def away(self) -> int:
+        """How many clients may come back."""
+        return self._seats.away
+
+    async def keep_house(self) -> None:
+        """Give up places whose clients did not come back, and old events. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_EVERY_S)
+            for seat in self._seats.expired(self._context.clock()):
+                self._give_up(seat.holder)
+            for session in self._context.registry.sessions:
+                session.forget_old()
+
+    def new_place(
+        self, handshake: Handshake, session_id: str, connection: ServerConnection
+    ) -> Place:
+        """A place that nobody had, greeted."""
+        context, address = self._context, handshake.address
+        peer = Peer(
+            context.next_id(handshake.port.value[0]),
+            handshake.port,
+            address.role,
+            address.every_event,
+            address.finals,
+        )
+        place = Place(context.registry.enter(session_id), peer, connection)
+        if address.resume is not Resume.NO and context.settings.resume_s > 0:
+            place.seat = self._seats.open(peer.id, _key(handshake), place)
+        self._greet(place, resumed=False if address.resume is Resume.BACK else UNSET)
+        place.session.join(peer)
+        if peer.port is Port.AUDIO and peer.role is Role.SPEAKER:
+            place.speaker = Speaker(
+                context,
+                place.session,
+                peer,
+                address.speaker,
+                may_come_back=place.seat is not None,
+            )
+            place.working = place.speaker.start()
+        if peer.role is Role.VIEWER or address.resume is not Resume.NO:
+            place.session.send_snapshot(peer)
+        return place
+
+    async def old_place(
+        self, handshake: Handshake, request: ResumeRequest, connection: ServerConnection
+    ) -> Place | None:
+        """The place that a token stands for, greeted and told what it missed; None if it is gone.
+
+        The client knows better than the server whether its former connection still stands.
+        """
+        seat = self._seats.find(request.resume_token, _key(handshake))
+        if seat is not None and seat.state is SeatState.TAKEN:
+            seat.holder.connection.transport.abort()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(OLD_CONNECTION_S):
+                    await seat.holder.left.wait()
+        if seat is None or seat.state is not SeatState.AWAY:
+            return None
+        return self._retake(seat, handshake.address, request.last_event_id, connection)
+
+    def _retake(
+        self,
+        seat: Seat[Place],
+        address: Address,
+        last_event_id: int,
+        connection: ServerConnection,
+    ) -> Place:
+        before = seat.holder
+        peer = Peer(before.peer.id, before.peer.port, before.peer.role, True, before.peer.finals)
+        place = Place(before.session, peer, connection, before.speaker, before.working, seat)
+        self._seats.take(seat)
+        seat.holder = place
+        if place.speaker is not None:
+            place.speaker.peer = peer
+        self._greet(place, resumed=True)
+        if not place.session.send_missed(peer, last_event_id):
+            self._tell_incomplete(place)
+        place.session.join(peer)
+        place.session.unhold()
+        self._tell_others(place, "speaker_back", "a speaker's connection is back")
+        self._context.statistics.add("connections_resumed")
+        return place
+
+    async def leave(self, place: Place, connection: ServerConnection) -> None:
+        """A connection's handler ends: its place is kept for a while, or what it said finished."""
+        place.session.leave(place.peer)
+        if place.seat is not None and self._may_come_back(place, connection):
+            place.session.hold()
+            self._tell_others(place, "speaker_away", "a speaker's connection was lost")
+            for seat in self._seats.leave(place.seat, self._context.clock()):
+                self._give_up(seat.holder)
+            place.left.set()
+            return
+        if place.seat is not None:
+            self._seats.close(place.seat, "left")
+        place.left.set()
+        if place.speaker is not None and place.working is not None:
+            place.speaker.finish()
+            await asyncio.wait({place.working})
+        self._context.registry.release(place.session)
+
+    def _may_come_back(self, place: Place, connection: ServerConnection) -> bool:
+        if place.working is not None and place.working.done():
+            return False
+        return connection.close_code in LOST_CODES
+
+    def _give_up(self, place: Place) -> None:
+        """Its client does not come back."""
+        place.session.unhold()
+        if place.speaker is not None:
+            place.speaker.finish()  # its task releases the session
+        else:
+            self._context.registry.release(place.session)
+
+    # -- what is said ---------------------------------------------------------------------------
+
+    def _greet(self, place: Place, resumed: bool | UnsetType) -> None:
+        if not place.peer.every_event:
+            return
+        context, settings = self._context, self._context.settings
+        current = context.models.current
+        speaker = place.speaker
+        place.peer.send(
+            Connected(
+                current_model=current.id if current else "",
+                session_id=place.session.id,
+                audio_port=context.ports.audio,
+                control_port=context.ports.control,
+                role=place.peer.role.value,
+                limits=context.limits(),
+                sample_rate=settings.sample_rate,
+                chunk_size=settings.chunk_size,
+                channels=settings.channels,
+                audio_format=settings.audio_format,
+                finals=place.peer.finals.value,
+                resume_token=UNSET if place.seat is None else place.seat.token,
+                resumed=resumed,
+                last_event_id=place.session.last_event_id,
+                received_messages=UNSET if speaker is None else speaker.received_messages,
+                stream_ids=UNSET if speaker is None else speaker.stream_ids(),
+            )
+        )
+
+    def _tell_others(self, place: Place, code: str, message: str) -> None:
+        if place.speaker is not None:
+            place.session.broadcast(
+                Notice(
+                    level="info",
+                    code=code,
+                    message=message,
+                    session_id=place.session.id,
+                    stream_id=place.speaker.stream_ids()[0],
+                )
+            )
+
+    def _tell_incomplete(self, place: Place) -> None:
+        place.peer.send(
+            Notice(
+                level="warning",
+                code="events_missed",
+                message="some events since the last one received are forgotten",
+                session_id=place.session.id,
+            )
+        )
+        place.session.send_snapshot(place.peer)
+
+
+def _key(handshake: Handshake) -> str:
+    """What a client that comes back must have in common with who was there."""
+    return handshake.port.value
