@@ -40,7 +40,7 @@ from server.messages import (
     SpeechStartedEvent,
 )
 from server.model_messages import AvailableModels, LoadCancelled, ModelLoaded, ModelProgress
-from server.resume_messages import AudioPosition
+from server.resume_messages import AudioPosition, SessionSnapshot
 
 ANSWER_LIMIT_S = 30.0
 ACK_LIMIT_S = 120.0
@@ -56,6 +56,7 @@ ON_BOTH_PORTS = (
     SpeechEndedEvent,
     ConfigUpdated,
     ServerShutdown,
+    SessionSnapshot,
 )
 
 EventT = TypeVar("EventT", bound=Event)
