@@ -86,6 +86,7 @@ class Voice:
 
     def on_decoded(self, result: DecodeResult) -> None:
         """Warn once per connection when decodes are slow."""
+        self._context.work.note_decoded(result)
         if result.decode_s > SLOW_DECODE_S and not self._slow_told:
             self._slow_told = True
             logger.warning("%s (%.1f s)", SLOW_DECODE_MESSAGE, result.decode_s)

@@ -6,15 +6,21 @@ profile `fast` is measured when a model is loaded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from asr.calibration import TRIAL_SPEECH_S, DecodeCosts
 from asr.engine import EngineInfo
+from asr.types import DecodeResult
 
 USED_SHARE: Final = 0.6
 """Of the time there is, for decodes: the rest is for the decodes that run when it begins, for
 finding the speech, and for a machine that is busier than when it was measured."""
+
+LEAST_SPEECH_S: Final = 2.0
+"""Decodes of less are mostly a fixed cost."""
+NEWEST_SHARE: Final = 0.1
+"""Of the newest decode in the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,25 @@ def fast_speed(costs: DecodeCosts | None, info: EngineInfo) -> DecodeSpeed | Non
     if costs.batch_s is not None:
         cost = min(cost, costs.batch_s / (TRIAL_SPEECH_S * info.max_batch))
     return DecodeSpeed(cost, info.workers)
+
+
+class ObservedCost:
+    """What quick decodes have cost of late: a machine may be busier than when it was measured."""
+
+    def __init__(self) -> None:
+        self._cost = 0.0
+
+    def note(self, result: DecodeResult) -> None:
+        """A decode came back. One with a beam or the full window says nothing of quick ones."""
+        request = result.request
+        quick = request.options.beam_size == 1 and request.options.context_margin_ms is not None
+        if quick and request.audio_s >= LEAST_SPEECH_S:
+            cost = result.decode_s / (result.batch_size * request.audio_s)
+            self._cost += NEWEST_SHARE * (cost - self._cost)
+
+    def slowed(self, speed: DecodeSpeed) -> DecodeSpeed:
+        """A measured speed, or what is observed if that is slower."""
+        return replace(speed, cost=max(speed.cost, self._cost))
 
 
 def drain_estimate_s(audio_s: float, speed: DecodeSpeed) -> float:

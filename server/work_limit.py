@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from server.work_estimate import DecodeSpeed, Work, admits
+from asr.types import DecodeResult
+from server.work_estimate import DecodeSpeed, ObservedCost, Work, admits
 
 
 class Worker(Protocol):
@@ -29,6 +30,7 @@ class WorkLimit:
         self._drain_s = drain_s
         self._speed = speed
         self._workers: set[Worker] = set()
+        self._observed = ObservedCost()
         self._closed = False
 
     def join(self, worker: Worker) -> None:
@@ -38,6 +40,10 @@ class WorkLimit:
     def leave(self, worker: Worker) -> None:
         """It is done."""
         self._workers.discard(worker)
+
+    def note_decoded(self, result: DecodeResult) -> None:
+        """A decode came back."""
+        self._observed.note(result)
 
     def close(self) -> None:
         """The server ends: there is no room any more."""
@@ -54,7 +60,9 @@ class WorkLimit:
             own = worker.work
             if own.finals == 0:
                 return True
-            if admits(audio_s, own, self.work, self._speed(), self._drain_s):
+            speed = self._speed()
+            speed = None if speed is None else self._observed.slowed(speed)
+            if admits(audio_s, own, self.work, speed, self._drain_s):
                 return True
             await worker.one_settled()
         return False
