@@ -179,7 +179,8 @@ class Listener:
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         try:
             if place.speaker is not None and place.working is not None:
-                await SpeakerConnection(place.speaker, place.working).serve(connection)
+                speaking = SpeakerConnection(place.speaker, place.working, place.replaced)
+                await speaking.serve(connection)
             elif handshake.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:

@@ -28,6 +28,7 @@ def connected(
         channels=1,
         audio_format="pcm16",
         resume_token=token or UNSET,
+        last_event_id=3,
         resumed=UNSET if resumed is None else resumed,
         received_messages=UNSET if received is None else received,
     )
@@ -82,7 +83,7 @@ def test_a_new_place_has_nothing_of_the_old_one() -> None:
     assert place.unacknowledged() == []
     words = place.first_message()
     assert words is not None
-    assert json.loads(words)["last_event_id"] == 0
+    assert json.loads(words)["last_event_id"] == 3, "what was before is not missed"
     place.sending(b"two")
     place.acknowledged(1)
     assert place.unacknowledged() == []
