@@ -9,7 +9,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -167,9 +167,6 @@ class App:
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
         stack.push_async_callback(tasks.close)
         tasks.spawn(loop_lag.run(), name="loop lag")
-        loop = asyncio.get_running_loop()
-        if settings.noise_reduction != NoiseReduction.OFF.value:
-            await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
         return Context(
             settings=settings,
             registry=registry,
@@ -177,10 +174,11 @@ class App:
             scheduler=scheduler,
             recognisers=Recognisers(settings, models),
             shadow=shadow,
-            silero=await loop.run_in_executor(dsp, SileroModel),
+            silero=await _open_silero(settings, dsp),
             dsp=dsp,
             tasks=tasks,
             ports=self.ports,
+            probe=self._probe,
             loop_lag=loop_lag,
             work=WorkLimit(settings.drain_s, lambda: _speed_of(models)),
             clock=time.monotonic,
@@ -270,6 +268,14 @@ def _speed_of(models: ModelManager) -> DecodeSpeed | None:
     """How fast the model in force decodes; None where there is none, or it was not measured."""
     pace, info = models.current_pace, models.current_info
     return None if pace is None or info is None else fast_speed(pace.costs, info)
+
+
+async def _open_silero(settings: Settings, dsp: Executor) -> SileroModel:
+    """The detector's model; what denoising imports, which is slow, is there afterwards, too."""
+    loop = asyncio.get_running_loop()
+    if settings.noise_reduction != NoiseReduction.OFF.value:
+        await loop.run_in_executor(dsp, SpectralGateDenoiser)
+    return await loop.run_in_executor(dsp, SileroModel)
 
 
 def _notices_of(machine: Machine) -> list[str]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
+from asr.device import DeviceProbe
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.instruments import Instruments
 from server.latency import FinalLatencies
 from server.loop_lag import LoopLag
 from server.messages import Limits
@@ -45,12 +47,14 @@ class Context:
     dsp: Executor
     tasks: TaskSet
     ports: Ports
+    probe: DeviceProbe
     loop_lag: LoopLag
     work: WorkLimit
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
+    instruments: Instruments = field(default_factory=Instruments)
     final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""

@@ -88,18 +88,22 @@ async def test_a_connection_that_only_seems_to_stand_is_replaced(tmp_path: Path)
 async def test_a_connection_whose_audio_waits_for_room_is_replaced(tmp_path: Path) -> None:
     """The server is behind and reads nothing, so it does not see that the old one is gone."""
     gate = threading.Event()
+    gate.set()
     models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
-    async with run_server(tmp_path, models, inbox_audio_s=0.5) as server:
-        async with ResumingClient(server.audio_url) as client:
-            await client.say(list(pieces(SAID * 8, 12_800)))
-            for _ in range(4):  # as many finals wait as may
-                await client.until("speech_ended")
-            client.cut()
-            assert (await client.connect())["resumed"]
-            gate.set()
-            await client.end()
-            assert len(client.texts()) == 8
-            assert [final["utterance_id"] for final in client.finals()] == list(range(1, 9))
+    async with (
+        run_server(tmp_path, models, inbox_audio_s=0.5) as server,
+        ResumingClient(server.audio_url) as client,
+    ):
+        gate.clear()
+        await client.say(list(pieces(SAID * 8, 12_800)))
+        for _ in range(4):  # as many finals wait as may
+            await client.until("speech_ended")
+        client.cut()
+        assert (await client.connect())["resumed"]
+        gate.set()
+        await client.end()
+        assert len(client.texts()) == 8
+        assert [final["utterance_id"] for final in client.finals()] == list(range(1, 9))
 
 
 async def test_a_final_that_was_lost_on_its_way_is_said_again(tmp_path: Path) -> None:
