@@ -225,9 +225,12 @@ class FinalPolicy:
         )
 
     def in_haste(self) -> FinalPolicy:
-        """The same where time runs out: as FAST, and what is merely in doubt is left at that."""
+        """The same where time runs out: cut and greedy, and what is in doubt is left at that.
+
+        But for silence, which would be told to nobody: all but FAST confirm it, as ever.
+        """
         hasty = copy(self)
-        hasty._profile, hasty._first, hasty._in_haste = Profile.FAST, self._cut, True
+        hasty._first, hasty._in_haste = self._cut, True
         return hasty
 
     def first(self) -> DecodeOptions:
@@ -251,10 +254,13 @@ class FinalPolicy:
             tried = {attempt.options for attempt in attempts}
             return next((options for options in self._repairs if options not in tried), None)
         silent = last.verdict.kind is VerdictKind.NO_SPEECH
+        if self._in_haste:
+            unsure = silent and last.options == self._cut and self._profile is not Profile.FAST
+            return self._wide if unsure else None
         if self._profile is Profile.BALANCED and len(attempts) == 1:
             if silent or last.hypothesis.avg_logprob < self._redo_logprob:
                 return self._wide
-        elif not (silent or self._in_haste) and self._is_suspect(last):
+        elif not silent and self._is_suspect(last):
             return self._repairs[1]
         return None
 

@@ -6,7 +6,7 @@ import pytest
 
 from asr.effects import DecodeProblem, FinalText
 from asr.types import DecodeKind, Profile
-from tests.support.recogniser_rig import DOUBTFUL_LOGPROB, Rig, dropped, result, span
+from tests.support.recogniser_rig import DOUBTFUL_LOGPROB, TEXT, Rig, dropped, result, span
 
 FINAL = DecodeKind.FINAL
 PARTIAL = DecodeKind.PARTIAL
@@ -75,6 +75,28 @@ def test_a_loop_is_still_decoded_again() -> None:
     assert rig.terminals == []
     rig.answer(result(rig.open_requests[0]))
     assert len(rig.final_texts) == 1
+
+
+@pytest.mark.parametrize("profile", [Profile.BALANCED, Profile.ACCURATE])
+def test_silence_is_still_confirmed(profile: Profile) -> None:
+    rig = Rig(profile=profile)
+    hurry(rig)
+    rig.utterance()
+    assert shortest(rig)
+    rig.answer(result(rig.open_requests[0], ""))
+    assert not shortest(rig)
+    rig.answer(result(rig.open_requests[0]))
+    assert rig.final_texts == [TEXT]
+
+
+def test_silence_that_there_is_no_time_to_confirm_is_named() -> None:
+    rig = Rig(profile=Profile.BALANCED)
+    hurry(rig)
+    rig.utterance()
+    rig.answer(result(rig.open_requests[0], ""))
+    rig.take(rig.recogniser.give_up("shutting_down", "no time"))
+    (lost,) = rig.terminals
+    assert isinstance(lost, DecodeProblem)
 
 
 def test_what_is_improbable_is_left_at_that() -> None:
