@@ -24,6 +24,7 @@ from server.shadow import Shadow
 from server.statistics import ServerStatistics
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.work_limit import WorkLimit
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Context:
     probe: DeviceProbe
     log_ids: LogIds
     loop_lag: LoopLag
+    work: WorkLimit
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
