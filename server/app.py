@@ -53,6 +53,7 @@ from server.signals import watch_signals
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.watching import Watching
 from server.work_estimate import DecodeSpeed, fast_speed
 from server.work_limit import WorkLimit
 
@@ -119,6 +120,7 @@ class App:
         loading = asyncio.create_task(first.load(), name="first model")
         if not await self._unless_stopped(loading):
             return
+        context.tasks.spawn(Watching(context).run(), name="watchdog")
         await listener.open()
         self._on_reload = lambda: context.tasks.spawn(listener.reload(), name="reload")
         self._greet(context)
@@ -181,7 +183,9 @@ class App:
         machine = plan_machine(settings, cpu_count, self._probe)
         dsp = _threads(stack, "dsp", min(MAX_DSP_THREADS, cpu_count))
         features = _threads(stack, "features", FEATURE_THREADS)
-        scheduler = Scheduler(dsp=features, clock=time.monotonic)
+        scheduler = Scheduler(
+            dsp=features, clock=time.monotonic, decode_timeout_s=settings.decode_timeout_s
+        )
         registry = SessionRegistry(settings, time.monotonic)
         models = self._make_manager(stack, catalogue_of(settings), machine, scheduler, registry)
         stack.push_async_callback(models.close, MODELS_S)

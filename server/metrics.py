@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 from asr.device import DeviceProbe
 from server.context import Context
 from server.peer import Port
+from server.status import unready
+from server.watchdog import Fault
 
 PREFIX = "thai_asr_"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -36,6 +38,11 @@ COUNTED = {
 BY_LABEL = {
     "handshakes_refused_": ("handshakes_refused_by_reason", "reason", "Handshakes refused"),
     "connections_": ("connections", "port", "Connections that joined a session"),
+    "models_reopened_": (
+        "models_reopened",
+        "outcome",
+        "Times a broken model was opened anew",
+    ),
     "errors_": ("errors", "code", "Errors told"),
     "audio_problems_": ("audio_problems", "code", "Audio that could not be used as sent"),
 }
@@ -110,13 +117,18 @@ def _counters(context: Context) -> Iterator[Metric]:
         f"{PREFIX}partials_dropped", "Partials that were not worth decoding", labels=["reason"]
     )
     yield _labelled(dropped, decoding.dropped)
+    lost = CounterMetricFamily(
+        f"{PREFIX}decode_threads_lost", "Decode threads that were replaced", labels=["reason"]
+    )
+    yield _labelled(lost, decoding.threads_lost)
 
 
 def _gauges(context: Context) -> Iterator[Metric]:
     sessions = context.registry.sessions
     clients = Counter(peer.port.value for session in sessions for peer in session.peers)
     decoding = context.scheduler.stats()
-    lag = context.loop_lag
+    lag, now_s = context.loop_lag, context.clock()
+    owed = context.owed_text
     info, current = context.models.current_info, context.models.current
     for name, text, value in (
         ("sessions", "Sessions somebody is in", len(sessions)),
@@ -126,12 +138,22 @@ def _gauges(context: Context) -> Iterator[Metric]:
         ("workers", "Decodes that can run at once", info.workers if info else 0),
         ("loop_lag_p99_seconds", "How late the loop runs", lag.percentile_ms(0.99) / 1_000),
         ("loop_lag_worst_seconds", "The worst since start", lag.worst_ms / 1_000),
-        ("uptime_seconds", "Since start", context.clock() - context.started_s),
-        ("ready", "1 while a model answers", float(info is not None)),
+        ("uptime_seconds", "Since start", now_s - context.started_s),
+        ("ready", "1 while the server is ready, as /readyz says", float(not unready(context))),
+        ("draining", "1 while the server ends", float(context.health.draining)),
+        ("waiting_utterances", "Utterances that ended and have no text yet", owed.utterances),
+        (
+            "silence_seconds",
+            "For how long somebody who has spoken has been told nothing",
+            owed.longest_wait_s(now_s),
+        ),
     ):
         yield GaugeMetricFamily(PREFIX + name, text, value=value)
     of_port = GaugeMetricFamily(f"{PREFIX}clients", "Connections now", labels=["port"])
     yield _labelled(of_port, {port.value: clients[port.value] for port in Port})
+    degraded = GaugeMetricFamily(f"{PREFIX}degraded", "1 while it is so", labels=["reason"])
+    faults = context.health.faults
+    yield _labelled(degraded, {fault.value: float(fault in faults) for fault in Fault})
     waiting = GaugeMetricFamily(f"{PREFIX}waiting", "Decodes that wait", labels=["kind"])
     kinds = {"partial": decoding.waiting_partials, "final": decoding.waiting_finals}
     yield _labelled(waiting, kinds)

@@ -22,6 +22,19 @@ class WatchingSettings:
         flag=True,
         choices=("readable", "json"),
     )
+    # watchdog
+    no_text_s: float = row(
+        20.0,
+        "seconds after speech without a word about it, until the server calls itself degraded",
+        low=2.0,
+        high=600.0,
+    )
+    decode_timeout_s: float = row(
+        60.0,
+        "seconds until a decode counts as hanging, and another thread takes its place",
+        low=0.05,
+        high=600.0,
+    )
     # metrics
     metrics: str = row(
         "local",

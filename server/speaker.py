@@ -113,6 +113,7 @@ class Speaker:
             self._voice.on_failure(self.failure, error)
         finally:
             self._context.work.leave(self._actor)
+            self._context.owed_text.forget(self.id)
             self._session.detach(self.id)
             self._context.registry.release(self._session)
 

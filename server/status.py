@@ -50,7 +50,17 @@ def notices(context: Context) -> list[str]:
     """What a person should know, of the server and of the model that answers."""
     current, pace = context.models.current, context.models.current_pace
     too_slow = warning(current.id, pace) if current and pace else None
-    return [*context.notices, *([too_slow] if too_slow else [])]
+    return [*context.notices, *context.health.faults.values(), *([too_slow] if too_slow else [])]
+
+
+def unready(context: Context) -> str:
+    """Why nobody is to be sent here now, in words; empty where the server is ready."""
+    if context.health.draining:
+        return "draining"
+    if context.models.current is None:
+        return "no model loaded yet"
+    faults = "; ".join(context.health.faults.values())
+    return f"degraded: {faults}" if faults else ""
 
 
 def _measured(pace: Pace | None) -> MeasuredCosts | UnsetType:

@@ -103,7 +103,7 @@ class FakeServer:
     async def __aenter__(self) -> Self:
         page = Page.load(PAGE)
         for port in Port:
-            door = HttpDoor(port, page, ready=lambda: True, draining=lambda: False)
+            door = HttpDoor(port, page, unready=lambda: "", draining=lambda: False)
             listening = await self._stack.enter_async_context(
                 serve(
                     functools.partial(self._serve, port),
