@@ -1,0 +1,151 @@
+"""Who is connected, and whether somebody more may be. Pure: exact counts, no clock, no sockets.
+
+A visit is PENDING from the TCP connection to the end of the handshake, then ADMITTED, and GONE
+once the connection is lost, whatever else went wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Limit(Enum):
+    """What can be full. The value is the reason of a refusal."""
+
+    PENDING = "too_many_handshakes"
+    ADDRESS = "too_many_from_address"
+    CONNECTIONS = "too_many_connections"
+    SESSIONS = "too_many_sessions"
+    STREAMS = "too_many_streams"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The most of each; 0 is no bound."""
+
+    pending_per_address: int = 0
+    per_address: int = 0
+    connections: int = 0
+    sessions: int = 0
+    streams: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody asks for."""
+
+    remote: str
+    session: str
+    stream: bool
+    """It wants to send audio."""
+    returning: bool = False
+    """It says that it has a place already."""
+
+
+class Stage(Enum):
+    """How far a visit has come."""
+
+    PENDING = "pending"
+    ADMITTED = "admitted"
+    GONE = "gone"
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One TCP connection. `remote` is where it comes from, before any proxy's word for it."""
+
+    remote: str
+    stage: Stage = Stage.PENDING
+    wish: Wish | None = None
+
+
+class Roll:
+    """Counts visits. What others know of sessions and streams comes in with each question."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self._pending: Counter[str] = Counter()
+        self._addresses: Counter[str] = Counter()
+        self._sessions: Counter[str] = Counter()
+        self.streams = 0
+        self.connections = 0
+
+    def arrive(self, remote: str) -> Visit | None:
+        """A TCP connection; None if too many of its address have not said what they want yet."""
+        bound = self.bounds.pending_per_address
+        if bound and self._pending[remote] >= bound:
+            return None
+        self._pending[remote] += 1
+        return Visit(remote)
+
+    def admit(self, visit: Visit, wish: Wish) -> None:
+        """The handshake of a visit was accepted."""
+        if visit.stage is not Stage.PENDING:
+            return
+        visit.stage, visit.wish = Stage.ADMITTED, wish
+        _take(self._pending, visit.remote)
+        self.connections += 1
+        self._addresses[wish.remote] += 1
+        self.streams += wish.stream
+        self._sessions[wish.session] += 1
+
+    def leave(self, visit: Visit) -> None:
+        """The connection of a visit is lost."""
+        stage, visit.stage = visit.stage, Stage.GONE
+        if stage is Stage.PENDING:
+            _take(self._pending, visit.remote)
+        if stage is not Stage.ADMITTED or visit.wish is None:
+            return
+        wish = visit.wish
+        self.connections -= 1
+        _take(self._addresses, wish.remote)
+        self.streams -= wish.stream
+        _take(self._sessions, wish.session)
+
+    @property
+    def pending(self) -> int:
+        """TCP connections that have not said what they want."""
+        return self._pending.total()
+
+    def full_for(self, wish: Wish, sessions: Collection[str], streams: int) -> Limit | None:
+        """What forbids this, None if nothing does.
+
+        `sessions` and `streams` are those that live on without a connection, too.
+        """
+        bounds = self.bounds
+        if bounds.per_address and self._addresses[wish.remote] >= bounds.per_address:
+            return Limit.ADDRESS
+        if bounds.connections and self.connections >= bounds.connections:
+            return Limit.CONNECTIONS
+        if wish.returning:
+            return None
+        new = wish.session not in sessions and wish.session not in self._sessions
+        if bounds.sessions and new and self._session_count(sessions) >= bounds.sessions:
+            return Limit.SESSIONS
+        if wish.stream and bounds.streams and max(self.streams, streams) >= bounds.streams:
+            return Limit.STREAMS
+        return None
+
+    def reached(self, sessions: Collection[str], streams: int) -> list[Limit]:
+        """Which bounds are reached now, for some address or for all."""
+        bounds = self.bounds
+        counts = (
+            (Limit.PENDING, bounds.pending_per_address, max(self._pending.values(), default=0)),
+            (Limit.ADDRESS, bounds.per_address, max(self._addresses.values(), default=0)),
+            (Limit.CONNECTIONS, bounds.connections, self.connections),
+            (Limit.SESSIONS, bounds.sessions, self._session_count(sessions)),
+            (Limit.STREAMS, bounds.streams, max(self.streams, streams)),
+        )
+        return [limit for limit, bound, count in counts if bound and count >= bound]
+
+    def _session_count(self, sessions: Collection[str]) -> int:
+        return len(sessions) + sum(name not in sessions for name in self._sessions)
+
+
+def _take(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
