@@ -247,6 +247,7 @@ class AudioActor:
 
     async def _push(self, piece: bytes, received_s: float) -> None:
         result = await self._in_dsp(lambda: self._intake.push(piece))
+        self.inbox.note_progress()
         for index, position_samples in enumerate(self._intake.positions_samples):
             if index == len(self._receipts):
                 self._receipts.append(Receipts())

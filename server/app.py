@@ -33,6 +33,7 @@ from server.download_view import view_on
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
 from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
+from server.guard import Guard
 from server.http import Page
 from server.listener import Listener
 from server.loop_lag import LoopLag
@@ -46,6 +47,7 @@ from server.resources import catalogue_of, command_line
 from server.settings import Settings
 from server.settings_models import AUTO_PROFILE
 from server.shadow import Shadow
+from server.statistics import ServerStatistics
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
@@ -55,6 +57,7 @@ logger = logging.getLogger(__name__)
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
+"""Of their own: the front end of one stream must not delay all decodes."""
 CLIENT_PORTS = (8765, 8766)
 """Where the client looks if it is not told."""
 FORCED_EXIT_STATUS = 130
@@ -156,7 +159,6 @@ class App:
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count, self._probe)
         dsp = _threads(stack, "dsp", min(MAX_DSP_THREADS, cpu_count))
-        # features have threads of their own: the front end of one must not delay all decodes
         features = _threads(stack, "features", FEATURE_THREADS)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
@@ -185,10 +187,28 @@ class App:
             tasks=tasks,
             ports=self.ports,
             loop_lag=loop_lag,
+            guard=self._make_guard(registry, scheduler, models, tasks),
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
             notices=_notices_of(machine),
+        )
+
+    def _make_guard(
+        self,
+        registry: SessionRegistry,
+        scheduler: Scheduler,
+        models: ModelManager,
+        tasks: TaskSet,
+    ) -> Guard:
+        return Guard(
+            self._settings,
+            registry=registry,
+            scheduler=scheduler,
+            models=models,
+            tasks=tasks,
+            statistics=ServerStatistics(),
+            clock=time.monotonic,
         )
 
     def _make_manager(

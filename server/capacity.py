@@ -29,6 +29,9 @@ SPEECH_SHARE: Final = 0.6
 KNOWN_COST_AFTER_S: Final = 20.0
 """Audio decoded, before what it took counts instead of what was measured at the model's load."""
 
+FEW_SPEAKERS: Final = 2
+"""No more than these are let in whatever is foretold: on a slow machine they try."""
+
 FULL: Final = 0.8
 """Of the workers' time for finals; the rest is for partials, and for chance."""
 ROOM_AGAIN: Final = 0.7
@@ -148,7 +151,9 @@ class FinalWaits:
 
     def answered(self, stream: str, request: int, decode_s: float, now_s: float) -> None:
         """Its text came, after a decode of so long."""
-        line = self._lines[stream]
+        line = self._lines.get(stream)
+        if line is None:
+            return
         since_s = max(line.open.pop(request, now_s), line.answered_s)
         line.answered_s = now_s
         self._waits.append((now_s, max(0.0, now_s - decode_s - since_s)))
@@ -234,6 +239,8 @@ class Demand:
     def share(self, prior_cost: float, workers: int, now_s: float) -> float:
         """With one newcomer. `prior_cost`: a worker's seconds for one of audio, before any came."""
         self._forget_expected(now_s)
+        if len(self._speakers) + len(self._expected) < FEW_SPEAKERS:
+            return 0.0
         audio_s = sum(audio for audio, _ in self._costs)
         cost = prior_cost
         if audio_s >= KNOWN_COST_AFTER_S:

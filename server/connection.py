@@ -72,7 +72,7 @@ class Connection(ServerConnection):
         self.admitted: Handshake | None = None
         self.on_limited: Callable[[], object] = lambda: None
         self._porter = porter
-        self._visit: Visit | None = None
+        self.visit: Visit | None = None
         self._messages = TokenBucket(rates.messages_per_s, rates.messages_per_s * BURST_S)
         self._bytes = TokenBucket(rates.bytes_per_s, rates.bytes_per_s * BURST_S)
         self._unread = bytearray()
@@ -87,8 +87,8 @@ class Connection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is counted, or turned away before the library sees it."""
         peername = transport.get_extra_info("peername") or ("",)
-        self._visit = self._porter.arrive(str(peername[0]))
-        if self._visit is None:
+        self.visit = self._porter.arrive(str(peername[0]))
+        if self.visit is None:
             cast(asyncio.Transport, transport).abort()
             return
         super().connection_made(transport)
@@ -97,15 +97,15 @@ class Connection(ServerConnection):
 
     def admit(self, handshake: Handshake) -> None:
         """The gates let it pass."""
-        assert self._visit is not None
+        assert self.visit is not None
         self.admitted = handshake
-        self._porter.admit(self._visit, handshake)
+        self._porter.admit(self.visit, handshake)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It counts no more."""
-        if self._visit is None:
+        if self.visit is None:
             return
-        self._porter.leave(self._visit)
+        self._porter.leave(self.visit)
         self._feed_rest()
         if self._release is not None:
             self._release.cancel()

@@ -53,7 +53,8 @@ class ControlConnection:
             await self._answer(protocol.parse_control(message))
         except ProtocolError as error:
             self._context.statistics.add("control_messages_refused")
-            self._error(error.code, error.message, error.request_id)
+            if self._context.guard.answers(self._peer.id):
+                self._error(error.code, error.message, error.request_id)
 
     async def _answer(self, request: protocol.ControlRequest) -> None:
         changes = isinstance(

@@ -110,7 +110,7 @@ class HttpDoor:
     def _handshake(self, connection: Connection, request: Request) -> Response | None:
         verdict = self._judge(connection, request)
         if isinstance(verdict, Handshake):
-            connection.admitted = verdict
+            connection.admit(verdict)
             return None
         self._on_refused(verdict.reason)
         logger.info("%s: handshake refused (%s)", self._port.value, verdict.reason)

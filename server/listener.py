@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import cast
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -28,8 +31,6 @@ logger = logging.getLogger(__name__)
 MAX_QUEUED_FRAMES = 16
 """Received and not yet read, per connection; beyond, the library stops reading the socket."""
 
-PING_INTERVAL_S = 20.0
-PING_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 1.0
 """A client that does not answer a close must not delay a shutdown."""
 
@@ -61,7 +62,7 @@ class Listener:
         self._draining = False
         self._page = page
         self._attendance = Attendance(context)
-        self._gates: tuple[Gate, ...] = ()
+        self._gates: tuple[Gate, ...] = (self._name_session, context.guard.gate)
         """What a handshake must pass on either port, in order."""
 
     def check(self) -> None:
@@ -87,6 +88,7 @@ class Listener:
         """Bind both ports and set `context.ports`. Raises ListenError."""
         settings, ports = self._context.settings, self._context.ports
         self._context.tasks.spawn(self._attendance.keep_house(), name="attendance")
+        self._context.tasks.spawn(self._context.guard.load.run(), name="load")
         ports.control = await self._bind(
             Port.CONTROL, settings.control_port, settings.max_control_message_bytes
         )
@@ -120,6 +122,7 @@ class Listener:
         return LOOPBACK_HOSTS if host == "localhost" else (host,)
 
     async def _bind(self, port: Port, number: int, max_size: int) -> int:
+        settings = self._context.settings
         door = HttpDoor(
             port,
             self._page,
@@ -138,11 +141,12 @@ class Listener:
                     max_size=max_size,
                     max_queue=MAX_QUEUED_FRAMES,
                     compression=None,
-                    ping_interval=PING_INTERVAL_S,
-                    ping_timeout=PING_TIMEOUT_S,
+                    open_timeout=settings.open_timeout_s,
+                    ping_interval=settings.ping_interval_s or None,
+                    ping_timeout=settings.ping_timeout_s or None,
                     close_timeout=CLOSE_TIMEOUT_S,
                     server_header=None,
-                    create_connection=Connection,
+                    create_connection=self._connections(port),
                 )
             except OSError as error:
                 if position > 0:
@@ -152,6 +156,11 @@ class Listener:
             self._servers.append(server)
             number = server.sockets[0].getsockname()[1]
         return number
+
+    def _connections(self, port: Port) -> type[Connection]:
+        guard = self._context.guard
+        make = functools.partial(Connection, porter=guard, rates=guard.rates(port))
+        return cast(type[Connection], make)  # the library only calls it
 
     def _handler(self, port: Port) -> Callable[[ServerConnection], Awaitable[None]]:
         async def handle(connection: ServerConnection) -> None:
@@ -165,7 +174,7 @@ class Listener:
         self._context.statistics.add("handshakes_refused")
         self._context.statistics.add(f"handshakes_refused_{reason}")
 
-    async def _serve(self, handshake: Handshake, connection: ServerConnection) -> None:
+    async def _serve(self, handshake: Handshake, connection: Connection) -> None:
         try:
             place = await self._place(handshake, connection)
         except ConnectionClosed:
@@ -176,22 +185,26 @@ class Listener:
         context.statistics.add(f"connections_{handshake.port.value}")
         logger.info("%s %s: joined session %s", handshake.port.value, peer.id, session.id)
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
+        limits = asyncio.create_task(
+            context.guard.attend(connection, peer, session), name=f"limits {peer.id}"
+        )
         try:
             if place.speaker is not None and place.working is not None:
                 await SpeakerConnection(place.speaker, place.working).serve(connection)
             elif handshake.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
-                await serve_viewer(session, peer, connection)
+                await serve_viewer(session, peer, connection, context.guard.answers)
         except ConnectionClosed as closed:
             logger.info("%s %s: connection lost (%r)", peer.port.value, peer.id, str(closed))
         finally:
             await self._attendance.leave(place, connection)
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            limits.cancel()
+            await asyncio.gather(sender, limits, return_exceptions=True)
             logger.info("%s %s: left", peer.port.value, peer.id)
 
-    async def _place(self, handshake: Handshake, connection: ServerConnection) -> Place | None:
+    async def _place(self, handshake: Handshake, connection: Connection) -> Place | None:
         """Where the connection belongs; None, and it is closed, if it does not say what it must."""
         if handshake.address.resume is Resume.BACK:
             request = await read_resume(connection)
@@ -200,8 +213,15 @@ class Listener:
             place = await self._attendance.old_place(handshake, request, connection)
             if place is not None:
                 return place
+            if not await self._context.guard.readmits(handshake, connection):
+                return None
         session_id = self._session_id(handshake.address)
         return self._attendance.new_place(handshake, session_id, connection)
+
+    def _name_session(self, handshake: Handshake) -> Handshake:
+        """A gate: who names no session has one all the same, and it counts."""
+        session_id = self._session_id(handshake.address)
+        return replace(handshake, address=replace(handshake.address, session=session_id))
 
     def _session_id(self, address: Address) -> str:
         if address.session is not None:

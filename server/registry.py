@@ -179,6 +179,12 @@ class Session:
         """Take no more audio, and wait until every final so far is out."""
         await asyncio.gather(*(source.drain() for source in tuple(self._sources.values())))
 
+    async def drain_one(self, connection: str) -> None:
+        """As `drain`, for one connection."""
+        source = self._sources.get(connection)
+        if source is not None:
+            await source.drain()
+
     def close(self) -> None:
         """Stop the timer."""
         if self._timer is not None:

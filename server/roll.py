@@ -120,12 +120,24 @@ class Roll:
             return Limit.ADDRESS
         if bounds.connections and self.connections >= bounds.connections:
             return Limit.CONNECTIONS
-        if wish.returning:
+        return None if wish.returning else self._full_inside(wish, sessions, streams, 0)
+
+    def full_inside(self, visit: Visit, sessions: Collection[str], streams: int) -> Limit | None:
+        """As `full_for`, for a visit that was admitted as returning and has no place after all."""
+        if visit.wish is None:
             return None
-        new = wish.session not in sessions and wish.session not in self._sessions
-        if bounds.sessions and new and self._session_count(sessions) >= bounds.sessions:
-            return Limit.SESSIONS
-        if wish.stream and bounds.streams and max(self.streams, streams) >= bounds.streams:
+        return self._full_inside(visit.wish, sessions, streams, 1)
+
+    def _full_inside(
+        self, wish: Wish, sessions: Collection[str], streams: int, own: int
+    ) -> Limit | None:
+        """`own` of the counted visits is that of the wish itself."""
+        bounds = self.bounds
+        if bounds.sessions and wish.session not in sessions:
+            new = self._sessions[wish.session] <= own
+            if new and self._session_count(sessions) - own >= bounds.sessions:
+                return Limit.SESSIONS
+        if wish.stream and bounds.streams and max(self.streams - own, streams) >= bounds.streams:
             return Limit.STREAMS
         return None
 

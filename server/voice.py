@@ -110,10 +110,10 @@ class Voice:
         )
 
     def on_late_audio(self) -> None:
-        """Audio came after the server said that it shuts down (told once)."""
+        """Audio came after the server said that the connection ends (told once)."""
         if not self._late_told:
             self._late_told = True
-            self.error("shutting_down", "the server shuts down: this audio is not taken")
+            self.error("shutting_down", "the server ends this connection: this audio is not taken")
 
     def on_failure(self, code: str, error: BaseException | None) -> None:
         """The audio side failed for good."""

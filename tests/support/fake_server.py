@@ -23,6 +23,7 @@ from server import protocol
 from server.addresses import Address, parse_address
 from server.connection import Connection
 from server.http import HttpDoor, Page
+from server.limit_messages import Limits
 from server.messages import (
     AudioEndAck,
     ConfigEvent,
@@ -30,7 +31,6 @@ from server.messages import (
     Connected,
     ErrorEvent,
     Event,
-    Limits,
     Pong,
     RecordingStateEvent,
     ServerStatus,
