@@ -19,6 +19,7 @@ from client.interrupts import Interrupts
 from client.level import level_db
 from client.microphone import Microphone, MicrophoneError, choose_device, find_backend
 from client.opening import connect
+from client.resumption import Resumption
 from client.sources import FileError, FileSource, Source, SourceError
 from client.stdin_source import StdinSource
 from client.stream import AsrConnection
@@ -154,6 +155,8 @@ def _conversation(options: Options, source: Source | None, view: View) -> Conver
             on_block=(lambda block: view.level(level_db(block))) if live else (lambda _: None),
         )
 
+    resumption = Resumption()
+
     def open_connection(session: str | None) -> AbstractAsyncContextManager[AsrConnection]:
         return connect(
             options.addresses,
@@ -163,6 +166,7 @@ def _conversation(options: Options, source: Source | None, view: View) -> Conver
             finals="single" if isinstance(view, PlainView) else "revised",
             token=options.token,
             sample_rate_hz=16_000 if source is None else source.audio_format.sample_rate_hz,
+            resumption=resumption if options.reconnect else None,
         )
 
     return Conversation(

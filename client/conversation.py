@@ -60,6 +60,10 @@ class Conversation:
         self._backoff = Backoff(enabled=reconnect, jitter=jitter)
         self._timeline = Timeline((lambda ms: ms) if feed is None else feed.kept.source_ms)
         self._session: str | None = None
+        self._may_resume = False
+        """The lost connection's streams may still go on."""
+        self._goes_on = False
+        """The present connection's streams are those of the one before."""
         self._told_lost = False
         """Once per outage; the view shows further tries as its model."""
         self._began_s: float | None = None
@@ -106,15 +110,14 @@ class Conversation:
 
         Raises ConnectionLostError, or before the beginning the error, if no more is tried.
         """
-        if self._feed is not None and self.begun:
-            self._feed.disconnected()
-        for stream_id in self._view.own_streams:
-            self._view.utterance_lost(stream_id)
+        if not self._may_resume:
+            self._leave_streams()
         if self.begun and self._feed is None and self._stop.is_set():
             return True
         delay_s = self._backoff.failed(self._clock())
         lasting = isinstance(error, ConnectError) and not error.may_pass
         if delay_s is None or lasting:
+            self._leave_streams()
             raise ConnectionLostError(str(error)) if self.begun else error
         if not self._told_lost:
             self._told_lost = True
@@ -126,6 +129,14 @@ class Conversation:
                 await self._stop.wait()
         return False
 
+    def _leave_streams(self) -> None:
+        """The streams of the last connection are over: what has no final is to be sent again."""
+        self._may_resume = False
+        if self._feed is not None and self.begun:
+            self._feed.disconnected()
+        for stream_id in self._view.own_streams:
+            self._view.utterance_lost(stream_id)
+
     async def _prepare(self, connection: AsrConnection, again: bool) -> None:
         if not again:
             await self._load_first(connection)
@@ -134,10 +145,15 @@ class Conversation:
         restarted = again and is_restarted(status.uptime_s, now_s - self._connected_s)
         if self._began_s is None:
             self._began_s = self._clock()
-        if self._feed is not None:
-            self._feed.connected()
-        self._timeline.connected(connection.stream_ids, restarted=restarted)
-        self._view.own_streams = connection.stream_ids
+        self._goes_on = connection.resumed and self._may_resume
+        if not self._goes_on:
+            if self._may_resume:
+                self._leave_streams()
+            if self._feed is not None:
+                self._feed.connected()
+            self._timeline.connected(connection.stream_ids, restarted=restarted)
+            self._view.own_streams = connection.stream_ids
+        self._may_resume = connection.may_resume
         self._session = connection.connected.session_id
         self._connected_s = now_s
         self._backoff.connected(now_s)
@@ -145,7 +161,8 @@ class Conversation:
         self._told_lost = False
         self._view.model(f"{status.current_model} ({status.device})")
         if again:
-            self._view.note(f"Connected again -> {status.current_model} ({status.device})")
+            how = ", nothing was lost" if self._goes_on else ""
+            self._view.note(f"Connected again{how} -> {status.current_model} ({status.device})")
             if self._feed is not None:
                 self._tell_lost(self._feed)
             return
@@ -204,6 +221,7 @@ class Conversation:
             began_s=self._began_s,
             clock=self._clock,
             resends=self._reconnect and not self._stop.is_set(),
+            goes_on=self._goes_on,
         )
         loading = asyncio.create_task(self._load_again(connection, again), name="load model")
         try:

@@ -24,11 +24,14 @@ from server.messages import (
     SpeechStartedEvent,
 )
 from server.model_messages import ModelLoaded
+from server.resume_messages import SessionSnapshot
 
 NOTHING_LOST = "overloaded"
 """The one error that only delays: the server waits with the audio and takes it later."""
 NO_SPEECH = "no_speech"
 """What to check then concerns nobody but who speaks."""
+AWAY_AND_BACK = ("speaker_away", "speaker_back")
+"""This client knows of its own connection."""
 NO_USE_GOING_ON = frozenset({"not_recording", "forbidden"})
 SHUTTING_DOWN = "shutting_down"
 SHUTDOWN_MARGIN_S = 10.0
@@ -39,7 +42,7 @@ LOST_LUMP_S = 10.0
 class Exchange:
     """From a connection that stands to its end; finals go into `finals`, too.
 
-    `resends`: another connection can follow.
+    `resends`: another connection can follow. `goes_on`: the streams began on the one before.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Exchange:
         began_s: float,
         clock: Callable[[], float],
         resends: bool,
+        goes_on: bool = False,
     ) -> None:
         self.failed = False
         """The server reported an error that cost something."""
@@ -64,6 +68,7 @@ class Exchange:
         self._began_s = began_s
         self._clock = clock
         self._resends = resends
+        self._goes_on = goes_on
         self._told_overloaded = False
         self._lost_lump_s = 0.0
         self._shutdown = asyncio.Event()
@@ -121,7 +126,8 @@ class Exchange:
             self._tell_rest(self._feed)
 
     async def _send_all(self, feed: Feed) -> None:
-        if feed.header:
+        await self._connection.send_again()
+        if feed.header and not self._goes_on:
             await self._connection.send(feed.header)
         while (block := await feed.next_block()) is not None:
             await self._connection.send(block)
@@ -175,6 +181,8 @@ class Exchange:
                 self._kept_of().utterance_started(event.utterance_id, event.at_ms)
             case SpeechEndedEvent() if self._is_own(event.stream_id):
                 self._kept_of().utterance_ended(event.utterance_id, event.at_ms)
+            case SessionSnapshot():
+                self._show_snapshot(event)
             case Notice():
                 self._on_notice(event)
             case ModelLoaded():
@@ -187,9 +195,21 @@ class Exchange:
                 self._grace_s = event.grace_s
                 self._shutdown.set()
 
+    def _show_snapshot(self, snapshot: SessionSnapshot) -> None:
+        """What was said before this client came, or while it was away for too long."""
+        shown = {(final.stream_id, final.utterance_id) for final in self._finals}
+        texts: list[FinalTranscription | RealtimeTranscription]
+        texts = [*snapshot.finals, *snapshot.partials]
+        for text in reversed(texts):  # the latest of a stream was said about now
+            self._timeline.heard(text.stream_id, text.end_ms, self._now_ms())
+        for text in texts:
+            if (text.stream_id, text.utterance_id) not in shown:
+                self._show_one(text)
+
     def _on_notice(self, event: Notice) -> None:
         others = event.stream_id is not UNSET and not self._is_own(event.stream_id)
-        if event.code != NO_SPEECH or not others:
+        told = not others if event.code == NO_SPEECH else others or event.code not in AWAY_AND_BACK
+        if told:
             self._view.note(event.message)
 
     def _on_final(self, event: FinalTranscription) -> None:

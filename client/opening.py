@@ -8,6 +8,7 @@ async with connect() as asr:              # or connect("ws://server:8766")
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ from client.addresses import (
     with_query,
     without_password,
 )
+from client.audio_sender import DEFAULT_RATE_HZ
 from client.errors import ConnectError
 from client.events import BadEventError, parse_event
-from client.stream import DEFAULT_RATE_HZ, AsrConnection
+from client.resumption import Resumption
+from client.stream import AsrConnection
 from server.messages import Connected
 
 OPEN_LIMIT_S = 10.0
@@ -57,11 +60,13 @@ async def connect(
     sample_rate_hz: int = DEFAULT_RATE_HZ,
     channels: int = 1,
     greeting_limit_s: float = OPEN_LIMIT_S,
+    resumption: Resumption | None = None,
 ) -> AsyncIterator[AsrConnection]:
     """Connect both ports to one session, for PCM16 audio of the given rate and channels.
 
     `server` is the address of either port (None: ports 8765 and 8766 of this machine). A `viewer`
-    hears everything and sends nothing. `token` is sent as `Authorization: Bearer`.
+    hears everything and sends nothing. `token` is sent as `Authorization: Bearer`. With the
+    `resumption` of a connection that was lost it goes on where that ended, if it is not too late.
     Raises ConnectError, RequestFailedError, and AddressError for what is no WebSocket address.
     """
     addresses = server if isinstance(server, Addresses) else resolve(server, None)
@@ -69,10 +74,12 @@ async def connect(
     query: dict[str, str | None] = {"role": None if role == "speaker" else role}
     query["finals"] = None if finals == "single" else finals
     async with AsyncExitStack() as stack:
-        door = _Door(stack, addresses, headers)
+        door = _Door(stack, addresses, headers, resumption)
         connection = await door.open_both(session, speaker, query, greeting_limit_s)
         stack.push_async_callback(connection.close)
-        if role == "speaker":
+        if connection.resumed:
+            connection.expect_format(sample_rate_hz, channels)
+        elif role == "speaker":
             await connection.configure(sample_rate_hz, channels)
         yield connection
 
@@ -84,6 +91,7 @@ class _Door:
     stack: AsyncExitStack
     addresses: Addresses
     headers: Mapping[str, str]
+    resumption: Resumption | None
 
     async def open_both(
         self,
@@ -95,18 +103,34 @@ class _Door:
         """The first port says where the other one is. `query` goes to both."""
         addresses = self.addresses
         whole = {**query, "speaker": speaker, "events": "all"}  # either port takes all of it
-        first = await self.open(with_query(addresses.first, session=session, **whole))
+        first_url = with_query(addresses.first, session=session, **whole)
+        if addresses.either is None:  # it is the control port
+            first = await self.open(first_url)
+        else:
+            first = await self.open_place(first_url)
         connected = await _greeting(first, addresses, greeting_limit_s)
         both = completed(addresses, connected.control_port, connected.audio_port)
         assert both.control is not None
         assert both.audio is not None
         joined = connected.session_id
         if both.control == addresses.first:
-            audio = await self.open(with_query(both.audio, session=joined, **whole))
-            return AsrConnection(first, audio, connected)
+            audio = await self.open_place(with_query(both.audio, session=joined, **whole))
+            greeting = await _greeting(audio, both, greeting_limit_s)
+            return AsrConnection(first, audio, connected, greeting, self.resumption)
         control = await self.open(with_query(both.control, session=joined, **query))
         await _greeting(control, both, greeting_limit_s)
-        return AsrConnection(control, first, connected)
+        return AsrConnection(control, first, connected, connected, self.resumption)
+
+    async def open_place(self, url: str) -> ClientConnection:
+        """Open the audio port, for the place that there is to come back to, or a new one."""
+        if self.resumption is None:
+            return await self.open(url)
+        words = self.resumption.first_message()
+        socket = await self.open(with_query(url, resume=self.resumption.wish))
+        if words is not None:
+            with contextlib.suppress(ConnectionClosed):  # the greeting tells of it
+                await socket.send(words)
+        return socket
 
     async def open(self, url: str) -> ClientConnection:
         where = without_password(url)

@@ -8,9 +8,11 @@ from itertools import count
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
+from client.audio_sender import AudioSender
 from client.errors import (
     ClientError,
     ConnectionLostError,
@@ -18,6 +20,7 @@ from client.errors import (
     RequestFailedError,
 )
 from client.events import BadEventError, EventQueue, parse_event
+from client.resumption import Resumption
 from server import protocol
 from server.messages import (
     AudioConfigured,
@@ -37,18 +40,11 @@ from server.messages import (
     SpeechStartedEvent,
 )
 from server.model_messages import AvailableModels, LoadCancelled, ModelLoaded, ModelProgress
+from server.resume_messages import AudioPosition, SessionSnapshot
 
 ANSWER_LIMIT_S = 30.0
 ACK_LIMIT_S = 120.0
 """The server takes what is on its way and decodes it before it acknowledges `audio_end`."""
-
-WINDOW_S = 2.0
-"""At most two windows of audio are on their way. Sockets alone would hold minutes of audio, and
-keepalive pongs, which queue up behind it, would come too late on a slow server."""
-
-SAMPLE_BYTES = 2
-DEFAULT_RATE_HZ = 16_000
-"""What the server expects until it is told otherwise."""
 
 EVENT_QUEUE_LIMIT = 256
 
@@ -60,6 +56,7 @@ ON_BOTH_PORTS = (
     SpeechEndedEvent,
     ConfigUpdated,
     ServerShutdown,
+    SessionSnapshot,
 )
 
 EventT = TypeVar("EventT", bound=Event)
@@ -78,22 +75,30 @@ class AsrConnection:
     """
 
     def __init__(
-        self, control: ClientConnection, audio: ClientConnection, connected: Connected
+        self,
+        control: ClientConnection,
+        audio: ClientConnection,
+        connected: Connected,
+        audio_connected: Connected,
+        resumption: Resumption | None = None,
     ) -> None:
+        """`connected` and `audio_connected` are the two ports' greetings."""
         self.connected = connected
-        self.stream_ids: tuple[str, ...] = ()
+        self.resumed = resumption is not None and resumption.greeted(audio_connected)
+        """Whether this goes on where a lost connection ended."""
+        self.stream_ids: tuple[str, ...] = (
+            () if audio_connected.stream_ids is UNSET else tuple(audio_connected.stream_ids)
+        )
         """This connection's own streams, once configured."""
         self._control = control
         self._audio = audio
+        self._resumption = resumption
         self._events = EventQueue(EVENT_QUEUE_LIMIT)
         self._answers: dict[str, asyncio.Future[Event]] = {}
         self._watchers: dict[str, tuple[str, Callable[[ModelProgress], object]]] = {}
         """By request: which model's progress is told whom."""
         self._request_ids = count(1)
-        self._window_bytes = _window_bytes(DEFAULT_RATE_HZ, 1)
-        self._sent_bytes = 0
-        self._windows_ahead = 0
-        self._window_taken = asyncio.Event()
+        self._sender = AudioSender(audio, resumption)
         self._readers = [
             asyncio.create_task(self._read(control, from_audio=False), name="read control"),
             asyncio.create_task(self._read(audio, from_audio=True), name="read audio"),
@@ -133,8 +138,28 @@ class AsrConnection:
         )
         configured = await self._ask(self._audio, request, AudioConfigured, ANSWER_LIMIT_S)
         self.stream_ids = tuple(configured.stream_ids)
-        self._window_bytes = _window_bytes(sample_rate_hz, channels)
+        self.expect_format(sample_rate_hz, channels)
         return configured
+
+    def expect_format(self, sample_rate_hz: int, channels: int) -> None:
+        """The server knows the format already: this is how much of it a second is."""
+        self._sender.expect_format(sample_rate_hz, channels)
+
+    async def send_again(self) -> None:
+        """Send what the server did not take before the connection was lost.
+
+        Before anything else is sent. Raises ConnectionLostError.
+        """
+        if self.resumed:
+            try:
+                await self._sender.send_again()
+            except ConnectionClosed as closed:
+                raise _lost(closed) from closed
+
+    @property
+    def may_resume(self) -> bool:
+        """Whether another connection can go on where this one ends, if it is lost."""
+        return self._resumption is not None and self._resumption.possible
 
     async def send(self, pcm: bytes) -> None:
         """Send audio in the configured format; waits while the server takes no more.
@@ -144,11 +169,7 @@ class AsrConnection:
         if self.connected.role == "viewer":
             raise ClientError("a viewer only listens: connect without role='viewer' to speak")
         try:
-            await self._audio.send(pcm)
-            self._sent_bytes += len(pcm)
-            if self._sent_bytes >= self._window_bytes:
-                self._sent_bytes = 0
-                await self._next_window()
+            await self._sender.send(pcm)
         except ConnectionClosed as closed:
             raise _lost(closed) from closed
 
@@ -221,14 +242,6 @@ class AsrConnection:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
 
-    async def _next_window(self) -> None:
-        """Ping behind the audio: the server reads it, and answers, once it took the audio."""
-        self._windows_ahead += 1
-        await self._audio.send(msgspec.json.encode(protocol.Ping()).decode())
-        while self._windows_ahead > 1 and not self._events.finished:
-            self._window_taken.clear()
-            await self._window_taken.wait()
-
     def _next_id(self) -> str:
         return f"c{next(self._request_ids)}"
 
@@ -245,7 +258,8 @@ class AsrConnection:
         self._answers[request.request_id] = answer
         try:
             async with asyncio.timeout(limit_s):
-                await socket.send(msgspec.json.encode(request).decode())
+                message = msgspec.json.encode(request).decode()
+                await (self._sender.ask(message) if socket is self._audio else socket.send(message))
                 event = await answer
         except TimeoutError as error:
             kind = request.__struct_config__.tag
@@ -277,22 +291,25 @@ class AsrConnection:
     async def _take(self, event: Event, from_audio: bool) -> None:
         if not from_audio and _comes_on_audio(event):
             return
-        if isinstance(event, Connected):
-            return  # of the second port: `connected` has it
+        if isinstance(event, AudioPosition):
+            if self._resumption is not None:
+                self._resumption.acknowledged(event.received_messages)
+            return
         if isinstance(event, Pong):
-            self._windows_ahead -= 1
-            self._window_taken.set()
+            self._sender.pong()
             return
         if isinstance(event, ModelProgress):
             self._tell_watchers(event)
         request_id = getattr(event, "request_id", msgspec.UNSET)
         answer = None if request_id is msgspec.UNSET else self._answers.get(request_id)
-        if answer is None:
+        if answer is None and not isinstance(event, AudioEndAck):
             await self._events.put(event)
-        elif not answer.done():
+        elif answer is not None and not answer.done():
             answer.set_result(event)
             if isinstance(event, AudioEndAck):
                 await self._events.put(event)
+        if from_audio and self._resumption is not None:
+            self._resumption.heard(event)
 
     def _tell_watchers(self, event: ModelProgress) -> None:
         for request_id, (model_id, on_progress) in tuple(self._watchers.items()):
@@ -305,15 +322,13 @@ class AsrConnection:
                 answer.set_exception(error)
 
     def _finish(self, error: ConnectionLostError | None) -> None:
+        if error is not None:
+            self._sender.abandon()
         self._events.finish(error)
-        self._window_taken.set()
+        self._sender.stop()
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error or ConnectionLostError("the connection was closed"))
-
-
-def _window_bytes(sample_rate_hz: int, channels: int) -> int:
-    return round(WINDOW_S * sample_rate_hz) * channels * SAMPLE_BYTES
 
 
 def _comes_on_audio(event: Event) -> bool:

@@ -49,6 +49,10 @@ class Timeline:
         """Whether a stream is one that this client has begun anew."""
         return stream_id in self._former
 
+    def heard(self, stream_id: str, end_ms: float, now_ms: float) -> None:
+        """Somebody else's stream is at `end_ms` now; what is known of it already stands."""
+        self._offsets_ms.setdefault(stream_id, now_ms - end_ms)
+
     def place(self, event: TranscriptT, now_ms: float) -> TranscriptT | None:
         """The event with times of the one clock.
 
@@ -59,6 +63,7 @@ class Timeline:
         if event.stream_id in self.own:
             start_ms, end_ms = self._source_ms(event.start_ms), self._source_ms(event.end_ms)
         else:
-            offset_ms = self._offsets_ms.setdefault(event.stream_id, now_ms - event.end_ms)
+            self.heard(event.stream_id, event.end_ms, now_ms)
+            offset_ms = self._offsets_ms[event.stream_id]
             start_ms, end_ms = event.start_ms + offset_ms, event.end_ms + offset_ms
         return replace(event, start_ms=max(0, round(start_ms)), end_ms=max(0, round(end_ms)))
