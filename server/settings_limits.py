@@ -34,7 +34,7 @@ class LimitSettings:
         16_777_216.0,
         "bytes a second that are read of a connection, on the average; 0: no limit",
         low=0.0,
-        high=1e12,
+        high=1e9,
     )
     max_audio_rate: float = row(
         4.0,
