@@ -10,8 +10,8 @@ class ClientError(Exception):
 class ConnectError(ClientError):
     """There is no server, or it does not let this client in.
 
-    `may_pass`: trying again later can help (no answer, a server that starts, shuts down or is full),
-    but not before `retry_after_s` if the server said so.
+    `may_pass`: trying again later can help (no answer, a server that starts, shuts down or is
+    full), but not before `retry_after_s` if the server said so.
     """
 
     def __init__(self, message: str, *, may_pass: bool = True, retry_after_s: float = 0.0) -> None:

@@ -16,6 +16,8 @@ from server.statistics import ServerStatistics
 
 LOOK_EVERY_S = 0.5
 CONTENDED_LOAD = 0.7
+PRIOR_MARGIN = 1.5
+"""Trials are of 5 s; shorter utterances cost more of their time, and some are decoded twice."""
 
 
 class LoadWatch:
@@ -135,8 +137,8 @@ def _cost(pace: Pace | None, max_batch: int) -> float:
         return 0.0
     costs = pace.costs
     if pace.profile is Profile.ACCURATE and costs.accurate_s is not None:
-        return costs.accurate_s / TRIAL_SPEECH_S
+        return PRIOR_MARGIN * costs.accurate_s / TRIAL_SPEECH_S
     whole = costs.partial_s
     if costs.batch_s is not None:
         whole = min(whole, costs.batch_s / max_batch)
-    return whole / TRIAL_SPEECH_S
+    return PRIOR_MARGIN * whole / TRIAL_SPEECH_S

@@ -125,11 +125,15 @@ async def test_connections_that_say_nothing_are_few_and_short(tmp_path: Path) ->
             writer = await stack.enter_async_context(raw(server))
             writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")  # and never an empty line
         with pytest.raises((OSError, WebSocketException)):
-            async with asyncio.timeout(LIMIT_S):
-                while True:  # until the five were all seen
-                    await (await connect(server.audio_url)).close()
+            await come_again_and_again(server)  # until the five were all seen
         again = await open_when_gone(server)
         await again.close()
+
+
+async def come_again_and_again(server: RunningServer) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            await (await connect(server.audio_url)).close()
 
 
 async def open_when_gone(server: RunningServer) -> ClientConnection:
@@ -212,9 +216,9 @@ async def fill(server: RunningServer, places: int) -> None:
 
 
 async def test_the_limits_are_announced(tmp_path: Path) -> None:
-    async with run_server(tmp_path, max_streams=7, idle_s=90.0) as server:
-        async with server.control() as control:
-            limits = (await control.until("connected"))["limits"]
+    changes: dict[str, object] = {"max_streams": 7, "idle_s": 90.0}
+    async with run_server(tmp_path, **changes) as server, server.control() as control:
+        limits = (await control.until("connected"))["limits"]
     assert limits["max_streams"] == 7
     assert limits["idle_s"] == 90.0
     assert limits["ping_interval_s"] == 20.0
