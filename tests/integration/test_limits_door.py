@@ -63,7 +63,7 @@ async def raw(server: RunningServer) -> AsyncIterator[asyncio.StreamWriter]:
 async def test_connections_beyond_a_limit_are_refused_and_places_are_free_again(
     tmp_path: Path, setting: str, status: int, reason: str
 ) -> None:
-    changes: dict[str, object] = {setting: 3}
+    changes: dict[str, Any] = {setting: 3}
     async with run_server(tmp_path, **changes) as server, server.control() as control:
         async with server.audio(), server.audio("?role=viewer"):
             response = await refusal(server.audio_url)
@@ -119,7 +119,7 @@ async def test_a_place_that_is_gone_is_no_way_around_the_limits(tmp_path: Path) 
 
 
 async def test_connections_that_say_nothing_are_few_and_short(tmp_path: Path) -> None:
-    changes: dict[str, object] = {"max_handshakes_per_address": 5, "open_timeout_s": 1.0}
+    changes: dict[str, Any] = {"max_handshakes_per_address": 5, "open_timeout_s": 1.0}
     async with run_server(tmp_path, **changes) as server, AsyncExitStack() as stack:
         for _ in range(5):
             writer = await stack.enter_async_context(raw(server))
@@ -216,7 +216,7 @@ async def fill(server: RunningServer, places: int) -> None:
 
 
 async def test_the_limits_are_announced(tmp_path: Path) -> None:
-    changes: dict[str, object] = {"max_streams": 7, "idle_s": 90.0}
+    changes: dict[str, Any] = {"max_streams": 7, "idle_s": 90.0}
     async with run_server(tmp_path, **changes) as server, server.control() as control:
         limits = (await control.until("connected"))["limits"]
     assert limits["max_streams"] == 7

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
@@ -54,9 +55,7 @@ async def speak(server: RunningServer, name: str, turns: int) -> list[float] | N
                 latencies.append(time.monotonic() - await spoken_until)
                 assert final["text"]
             return latencies
-    except InvalidStatus as refused:
-        assert refused.response.status_code == 503
-        assert b"no room" in refused.response.body
+    except InvalidStatus:
         return None
 
 
@@ -104,6 +103,7 @@ async def test_late_finals_close_the_door_and_it_opens_again(tmp_path: Path) -> 
             async with server.audio():
                 pass
         assert refused.value.response.status_code == 503
+        assert b"no room" in (refused.value.response.body or b"")
         assert refused.value.response.headers["Retry-After"] == "10"
         async with server.audio("?role=viewer"), server.control():
             pass  # who only listens is let in
@@ -146,13 +146,14 @@ async def test_a_connection_that_begins_to_speak_in_an_overload_is_closed_with_1
         assert status["refusals"] == {"overloaded": 1}
 
 
-async def until_admission(control: Client, step: str) -> dict[str, Any]:
+async def until_admission(control: Client, step: str) -> None:
+    await until_status(control, lambda status: bool(status["admission"] == step))
+
+
+async def until_status(control: Client, holds: Callable[[dict[str, Any]], bool]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while True:
-            status = await control.ask({"type": "get_status"}, "server_status")
-            if status["admission"] == step:
-                return status
-            await asyncio.sleep(0.05)
+        while not holds(await control.ask({"type": "get_status"}, "server_status")):
+            await asyncio.sleep(0.05)  # the server looks at its load now and then
 
 
 async def test_a_file_is_slowed_while_others_need_the_workers_and_not_otherwise(
@@ -164,10 +165,9 @@ async def test_a_file_is_slowed_while_others_need_the_workers_and_not_otherwise(
         async with asyncio.timeout(LIMIT_S):
             alone_s = await send_file(server, "alone", data)
             stop = asyncio.Event()
-            speakers = [asyncio.create_task(go_on(server, f"s{n}", stop)) for n in range(8)]
+            speakers = [asyncio.create_task(go_on(server, f"s{n}", stop)) for n in range(16)]
             async with server.control() as control:
-                while (await control.ask({"type": "get_status"}, "server_status"))["load"] < 0.7:
-                    await asyncio.sleep(0.05)
+                await until_status(control, lambda status: bool(status["load"] > 0.9))
                 beside_s = await send_file(server, "beside", data)
                 counters = await control.ask({"type": "get_statistics"}, "statistics")
                 stop.set()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import struct
 import threading
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
@@ -27,13 +29,14 @@ async def closed_with(client: Client) -> tuple[int, str]:
 
 
 async def test_a_connection_without_any_message_is_warned_and_closed(tmp_path: Path) -> None:
-    async with run_server(tmp_path, idle_s=0.6) as server:
-        async with server.control() as idle, server.audio("?role=viewer&events=all") as viewer:
-            code, reason = await closed_with(idle)
-            assert (code, reason) == (4031, "idle: no message went either way")
-            (warning,) = [e for e in idle.events if e["type"] == "notice"]
-            assert (warning["code"], warning["left_s"]) == ("idle", 0.3)
-            assert (await closed_with(viewer))[0] == 4031
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(run_server(tmp_path, idle_s=0.6))
+        idle = await stack.enter_async_context(server.control())
+        viewer = await stack.enter_async_context(server.audio("?role=viewer&events=all"))
+        assert await closed_with(idle) == (4031, "idle: no message went either way")
+        (warning,) = [e for e in idle.events if e["type"] == "notice"]
+        assert (warning["code"], warning["left_s"]) == ("idle", 0.3)
+        assert (await closed_with(viewer))[0] == 4031
 
 
 async def test_messages_either_way_keep_a_connection(tmp_path: Path) -> None:
@@ -51,10 +54,9 @@ async def test_messages_either_way_keep_a_connection(tmp_path: Path) -> None:
 
 
 async def test_a_connection_that_lasted_long_is_warned_and_loses_no_word(tmp_path: Path) -> None:
-    async with run_server(tmp_path, max_session_s=2.0) as server:
-        async with server.audio("?session=a&events=all") as audio:
-            await audio.send(pcm16(utterances(1.0))[:40_000])  # in mid-word
-            code, reason = await closed_with(audio)
+    async with run_server(tmp_path, max_session_s=2.0) as server, server.audio() as audio:
+        await audio.send(pcm16(utterances(1.0))[:40_000])  # in mid-word
+        code, reason = await closed_with(audio)
     assert (code, reason) == (4032, "session over; reconnect")
     (warning,) = [e for e in audio.events if e["type"] == "notice"]
     assert warning["code"] == "session_ending"
@@ -68,7 +70,7 @@ async def test_a_server_that_stands_still_keeps_its_clients(tmp_path: Path) -> N
     gate = threading.Event()
     gate.set()
     models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
-    changes: dict[str, object] = {"ping_interval_s": 0.1, "ping_timeout_s": 0.3}
+    changes: dict[str, Any] = {"ping_interval_s": 0.1, "ping_timeout_s": 0.3}
     lengths = [1.0] * 12
     async with run_server(tmp_path, models, inbox_audio_s=0.5, **changes) as server:
         socket = await connect(f"{server.audio_url}/?events=all", ping_interval=None)
@@ -94,7 +96,7 @@ async def send_all(audio: Client, data: bytes) -> None:
 
 
 async def test_who_answers_no_ping_is_gone(tmp_path: Path) -> None:
-    changes: dict[str, object] = {"ping_interval_s": 0.1, "ping_timeout_s": 0.3}
+    changes: dict[str, Any] = {"ping_interval_s": 0.1, "ping_timeout_s": 0.3}
     async with run_server(tmp_path, **changes) as server, server.control() as control:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.app.ports.audio)
         writer.write(
