@@ -152,15 +152,17 @@ async def until_admission(control: Client, step: str) -> None:
 
 async def until_status(control: Client, holds: Callable[[dict[str, Any]], bool]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not holds(await control.ask({"type": "get_status"}, "server_status")):
+        while True:
+            if holds(await control.ask({"type": "get_status"}, "server_status")):
+                return
             await asyncio.sleep(0.05)  # the server looks at its load now and then
 
 
 async def test_a_file_is_slowed_while_others_need_the_workers_and_not_otherwise(
     tmp_path: Path,
 ) -> None:
-    """120 s of audio: at once when alone; no faster than 4x beyond the first 30 s when not."""
-    data = bytes(120 * 32_000)
+    """60 s of audio: at once when alone; no faster than 4x beyond the first 30 s when not."""
+    data = bytes(60 * 32_000)
     async with run_server(tmp_path, slow_models(), admit_latency_s=0.0) as server:
         async with asyncio.timeout(LIMIT_S):
             alone_s = await send_file(server, "alone", data)
@@ -172,9 +174,9 @@ async def test_a_file_is_slowed_while_others_need_the_workers_and_not_otherwise(
                 counters = await control.ask({"type": "get_statistics"}, "statistics")
                 stop.set()
                 await asyncio.gather(*speakers)
-    assert alone_s < 10.0
-    assert beside_s > 15.0
-    assert counters["counters"]["audio_slowed_s"] > 5.0
+    assert alone_s < 4.0
+    assert beside_s > 5.0
+    assert counters["counters"]["audio_slowed_s"] > 3.0
 
 
 async def send_file(server: RunningServer, name: str, data: bytes) -> float:
