@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+SHORTEST_WAIT_S: Final = 1e-6
+"""Less is a matter of rounding."""
+
 
 class TokenBucket:
     """Allows `rate` a second on the average and `burst` at once; a rate of 0 allows anything.
@@ -27,7 +32,8 @@ class TokenBucket:
         if self._rate <= 0:
             return 0.0
         self._refill(now_s)
-        return max(0.0, -self._level / self._rate)
+        wait_s = -self._level / self._rate
+        return wait_s if wait_s > SHORTEST_WAIT_S else 0.0
 
     def forgive(self) -> None:
         """What was overdrawn counts no more."""

@@ -156,7 +156,10 @@ class Connection(ServerConnection):
     def _feed(self, size_bytes: int) -> int:
         piece = bytes(self._unread[:size_bytes])
         del self._unread[:size_bytes]
-        super().data_received(piece)
+        if self.transport.is_closing():
+            self._take_without_answer(piece)
+        else:
+            super().data_received(piece)
         if self.request is None:
             self._header_bytes += len(piece)
             if self._header_bytes > MAX_HEADER_BYTES:
@@ -164,6 +167,13 @@ class Connection(ServerConnection):
                 self.transport.write(TOO_LARGE)
                 self.transport.close()
         return len(piece)
+
+    def _take_without_answer(self, data: bytes) -> None:
+        """What a client said before it went; its pings need no pongs any more."""
+        self.protocol.receive_data(data)
+        self.protocol.data_to_send()
+        for event in self.protocol.events_received():
+            self.process_event(event)
 
     def _feed_rest(self) -> None:
         if self._unread and self.protocol.state is not State.CLOSED:
