@@ -83,7 +83,7 @@ class Guard:
         """A TCP connection (Porter)."""
         visit = self._roll.arrive(remote)
         if visit is None:
-            self.statistics.add(f"handshakes_refused_{Limit.PENDING.value}")
+            self._count_refused(Limit.PENDING.value)
             logger.info("a connection is turned away (%s)", Limit.PENDING.value)
         return visit
 
@@ -122,9 +122,13 @@ class Guard:
             reason = OVERLOADED
         if reason is None:
             return True
-        self.statistics.add(f"handshakes_refused_{reason}")
+        self._count_refused(reason)
         await connection.close(TRY_AGAIN_LATER, f"{reason}; try again later")
         return False
+
+    def _count_refused(self, reason: str) -> None:
+        self.statistics.add("handshakes_refused")
+        self.statistics.add(f"handshakes_refused_{reason}")
 
     # -- inside -------------------------------------------------------------------------------
 
