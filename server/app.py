@@ -10,7 +10,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -172,9 +172,6 @@ class App:
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
         stack.push_async_callback(tasks.close)
         tasks.spawn(loop_lag.run(), name="loop lag")
-        loop = asyncio.get_running_loop()
-        if settings.noise_reduction != NoiseReduction.OFF.value:
-            await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
         return Context(
             settings=settings,
             registry=registry,
@@ -182,10 +179,11 @@ class App:
             scheduler=scheduler,
             recognisers=Recognisers(settings, models),
             shadow=shadow,
-            silero=await loop.run_in_executor(dsp, SileroModel),
+            silero=await _open_silero(settings, dsp),
             dsp=dsp,
             tasks=tasks,
             ports=self.ports,
+            probe=self._probe,
             loop_lag=loop_lag,
             guard=self._make_guard(registry, scheduler, models, tasks),
             clock=time.monotonic,
@@ -284,6 +282,14 @@ def _threads(stack: AsyncExitStack, name: str, count: int) -> ThreadPoolExecutor
     threads = ThreadPoolExecutor(count, thread_name_prefix=name)
     stack.callback(threads.shutdown, wait=False, cancel_futures=True)
     return threads
+
+
+async def _open_silero(settings: Settings, dsp: Executor) -> SileroModel:
+    """The detector's model; what denoising imports, which is slow, is there afterwards, too."""
+    loop = asyncio.get_running_loop()
+    if settings.noise_reduction != NoiseReduction.OFF.value:
+        await loop.run_in_executor(dsp, SpectralGateDenoiser)
+    return await loop.run_in_executor(dsp, SileroModel)
 
 
 def _notices_of(machine: Machine) -> list[str]:

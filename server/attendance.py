@@ -41,6 +41,8 @@ class Place:
     speaker: Speaker | None = None
     working: asyncio.Task[None] | None = None
     seat: Seat[Place] | None = None
+    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its client has another connection: what was not taken of this one comes again there."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Its connection's handler is done with it."""
 
@@ -107,6 +109,7 @@ class Attendance:
         """
         seat = self._seats.find(request.resume_token, _key(handshake))
         if seat is not None and seat.state is SeatState.TAKEN:
+            seat.holder.replaced.set()
             seat.holder.connection.transport.abort()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(OLD_CONNECTION_S):

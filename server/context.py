@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
+from asr.device import DeviceProbe
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
 from server.guard import Guard
+from server.instruments import Instruments
 from server.latency import FinalLatencies
 from server.limit_messages import Limits
 from server.loop_lag import LoopLag
@@ -45,11 +47,13 @@ class Context:
     dsp: Executor
     tasks: TaskSet
     ports: Ports
+    probe: DeviceProbe
     loop_lag: LoopLag
     guard: Guard
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
+    instruments: Instruments = field(default_factory=Instruments)
     final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""

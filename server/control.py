@@ -128,4 +128,5 @@ class ControlConnection:
         )
 
     def _error(self, code: str, message: str, request_id: str | None) -> None:
+        self._context.statistics.add(f"errors_{code}")
         self._peer.send(ErrorEvent(code=code, message=message, request_id=optional(request_id)))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,7 @@ from websockets.http11 import Request, Response
 from server.addresses import AddressError, parse_address
 from server.connection import Connection
 from server.handshake import Gate, Handshake, Refusal, judge
+from server.metrics import CONTENT_TYPE, Metrics
 from server.peer import Port
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,21 @@ def _headers(request: Request) -> Mapping[str, str]:
     return joined
 
 
+def may_scrape(whom: str, remote: str, headers: Mapping[str, str]) -> bool:
+    """Whether the metrics are for an address: `all`, `local` or `off`. Pure.
+
+    What a proxy on this machine forwards comes from elsewhere.
+    """
+    if whom == "local":
+        try:
+            address = ip_address(remote)
+        except ValueError:
+            return False
+        forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
+        return address.is_loopback and not forwarded
+    return whom == "all"
+
+
 class HttpDoor:
     """Answers what is no WebSocket handshake, and handshakes that cannot be honoured."""
 
@@ -77,6 +94,8 @@ class HttpDoor:
         draining: Callable[[], bool],
         gates: Sequence[Gate] = (),
         on_refused: Callable[[str], object] = lambda _: None,
+        metrics: Metrics | None = None,
+        metrics_for: str = "local",
     ) -> None:
         """`on_refused` is told the reason of each handshake that is refused."""
         self._port = port
@@ -85,6 +104,8 @@ class HttpDoor:
         self._draining = draining
         self._gates = gates
         self._on_refused = on_refused
+        self._metrics = metrics
+        self._metrics_for = metrics_for
 
     async def process_request(
         self, connection: ServerConnection, request: Request
@@ -97,6 +118,11 @@ class HttpDoor:
             return connection.respond(HTTPStatus.OK, "ok\n")
         if path == "/readyz":
             return self._readiness(connection)
+        if path == "/metrics" and self._port is Port.CONTROL and self._metrics is not None:
+            return await self._scrape(connection, request, self._metrics)
+        return self._static(connection, path)
+
+    def _static(self, connection: ServerConnection, path: str) -> Response:
         if path in ("/", "/index.html") and self._port is Port.CONTROL:
             return self._html()
         if path == "/":
@@ -148,6 +174,22 @@ class HttpDoor:
         if not self._ready():
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no model loaded yet\n")
         return connection.respond(HTTPStatus.OK, "ready\n")
+
+    async def _scrape(
+        self, connection: ServerConnection, request: Request, metrics: Metrics
+    ) -> Response:
+        remote = str((connection.remote_address or ("",))[0])
+        if not may_scrape(self._metrics_for, remote, _headers(request)):
+            return connection.respond(HTTPStatus.FORBIDDEN, "metrics are for this machine only\n")
+        body = await metrics.page()
+        headers = Headers(
+            [
+                ("Content-Type", CONTENT_TYPE),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        return Response(HTTPStatus.OK, "OK", headers, body)
 
     def _html(self) -> Response:
         headers = Headers(

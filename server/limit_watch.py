@@ -86,7 +86,7 @@ class LimitWatch:
 
     async def close(self, reason: str, code: int, text: str) -> None:
         """Close by a limit, once what was said is sent."""
-        self._statistics.add(f"connections_closed_{reason}")
+        self._statistics.add(f"limit_closes_{reason}")
         logger.info("%s %s: closed (%s)", self._peer.port.value, self._peer.id, reason)
         await self._flushed()
         await self._connection.close(code, text)
@@ -127,7 +127,7 @@ class LimitWatch:
     def _tell_omitted(self) -> None:
         self._omitted = None
         omitted = self._answers.take_omitted()
-        self._statistics.add("errors_omitted", omitted)
+        self._statistics.add("wrong_messages_unanswered", omitted)
         self._error("errors_omitted", f"{omitted} more messages were wrong and are not answered")
 
     def _error(self, code: str, message: str) -> None:

@@ -24,6 +24,7 @@ from server.control import ControlConnection
 from server.first_words import read_resume
 from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
+from server.metrics import Metrics
 from server.peer import Port
 
 logger = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Listener:
         self._draining = False
         self._page = page
         self._attendance = Attendance(context)
+        self._metrics = Metrics(context, context.probe)
         self._gates: tuple[Gate, ...] = (self._name_session, context.guard.gate)
         """What a handshake must pass on either port, in order."""
 
@@ -130,6 +132,8 @@ class Listener:
             draining=lambda: self._draining,
             gates=self._gates,
             on_refused=self._count_refused,
+            metrics=self._metrics,
+            metrics_for=self._context.settings.metrics,
         )
         for position, host in enumerate(self.hosts):
             try:
@@ -190,7 +194,8 @@ class Listener:
         )
         try:
             if place.speaker is not None and place.working is not None:
-                await SpeakerConnection(place.speaker, place.working).serve(connection)
+                speaking = SpeakerConnection(place.speaker, place.working, place.replaced)
+                await speaking.serve(connection)
             elif handshake.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
@@ -198,9 +203,11 @@ class Listener:
         except ConnectionClosed as closed:
             logger.info("%s %s: connection lost (%r)", peer.port.value, peer.id, str(closed))
         finally:
+            if peer.outbox.overflowed:
+                context.statistics.add("slow_clients_closed")
+            limits.cancel()
             await self._attendance.leave(place, connection)
             sender.cancel()
-            limits.cancel()
             await asyncio.gather(sender, limits, return_exceptions=True)
             logger.info("%s %s: left", peer.port.value, peer.id)
 

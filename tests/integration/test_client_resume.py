@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.tcp_line import TcpLine
 from client import AsrConnection, FinalTranscription, connect
 from client.addresses import Addresses
 from client.conversation import Conversation
@@ -19,7 +20,6 @@ from tests.support.audio_signals import wav_bytes
 from tests.support.recorder import Recorder
 from tests.support.running_server import RunningServer, run_server
 from tests.support.speech import pcm16, utterances
-from tests.support.tcp_line import TcpLine
 
 AUDIO = pcm16(utterances(1.0, 1.2, 1.4, 1.6))
 

@@ -40,14 +40,17 @@ class TcpLine:
         await self._server.wait_closed()
 
     def cut(self) -> None:
+        """Lose every connection, and let none through."""
         self._down = True
         for writer in tuple(self._writers):
             writer.transport.abort()
 
     def freeze(self) -> None:
+        """Let no byte through."""
         self._flowing.clear()
 
     def mend(self) -> None:
+        """Let everything through again."""
         self._down = False
         self._flowing.set()
 
