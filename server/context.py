@@ -12,10 +12,12 @@ from asr.device import DeviceProbe
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.access_control import AccessControl
 from server.guard import Guard
 from server.instruments import Instruments
 from server.latency import FinalLatencies
 from server.limit_messages import Limits
+from server.log_ids import LogIds
 from server.loop_lag import LoopLag
 from server.registry import SessionRegistry
 from server.settings import Settings
@@ -47,7 +49,9 @@ class Context:
     dsp: Executor
     tasks: TaskSet
     ports: Ports
+    access: AccessControl
     probe: DeviceProbe
+    log_ids: LogIds
     loop_lag: LoopLag
     guard: Guard
     clock: Callable[[], float]

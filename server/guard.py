@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
-from server.addresses import DEFAULT_SESSION, Resume
+from server.addresses import DEFAULT_SESSION, Auth, Resume
 from server.connection import Connection, Rates
 from server.handshake import Handshake, Refusal
 from server.limit_watch import TRY_AGAIN_LATER, LimitWatch
@@ -45,18 +45,17 @@ class Guard:
     def __init__(
         self,
         settings: Settings,
-        *,
         registry: SessionRegistry,
         scheduler: Scheduler,
         models: ModelManager,
         tasks: TaskSet,
-        statistics: ServerStatistics,
+        *,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._tasks = tasks
-        self.statistics = statistics
+        self.statistics = ServerStatistics()
         self._clock = clock
         self._roll = Roll(
             Bounds(
@@ -70,7 +69,7 @@ class Guard:
         self.load = LoadWatch(
             scheduler,
             models,
-            statistics,
+            self.statistics,
             clock,
             limit_s=settings.admit_latency_s,
             audio_rate=settings.max_audio_rate,
@@ -111,14 +110,23 @@ class Guard:
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED, OVERLOADED_MESSAGE)
         return handshake
 
+    def recount(self, handshake: Handshake, connection: Connection) -> None:
+        """It is known by now whose a connection is, and so in which session it will be."""
+        assert connection.visit is not None
+        self._roll.change(connection.visit, _wish(handshake))
+
     async def readmits(self, handshake: Handshake, connection: Connection) -> bool:
-        """Whether who said that it had a place, and has none, gets one; if not, it is closed."""
-        if handshake.address.resume is not Resume.BACK:
+        """Whether who could not be judged at the door gets a place; if not, it is closed.
+
+        That is who said that it had one and has none, and whose token came as first message.
+        """
+        returned = handshake.address.resume is Resume.BACK
+        if not returned and handshake.address.auth is not Auth.MESSAGE:
             return True
         assert connection.visit is not None
         limit = self._roll.full_inside(connection.visit, *self._living())
         reason = None if limit is None else limit.value
-        if reason is None and _wish(handshake).stream and not self.load.has_room():
+        if reason is None and returned and _wish(handshake).stream and not self.load.has_room():
             reason = OVERLOADED
         if reason is None:
             return True
@@ -201,17 +209,23 @@ class Guard:
 
     def _living(self) -> tuple[list[str], int]:
         sessions = self._registry.sessions
-        return [session.id for session in sessions], sum(s.stream_count for s in sessions)
+        names = [_key(session.namespace, session.id) for session in sessions]
+        return names, sum(session.stream_count for session in sessions)
 
 
 def _wish(handshake: Handshake) -> Wish:
     address = handshake.address
     return Wish(
         remote=handshake.remote,
-        session=address.session or DEFAULT_SESSION,
+        session=_key(handshake.namespace, address.session or DEFAULT_SESSION),
         stream=handshake.port is Port.AUDIO and address.role is Role.SPEAKER,
         returning=address.resume is Resume.BACK,
     )
+
+
+def _key(namespace: str, name: str) -> str:
+    """A session's name among all; a slash stands in no name."""
+    return f"{namespace}/{name}"
 
 
 def _refusal(status: HTTPStatus, reason: str, message: str) -> Refusal:

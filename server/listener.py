@@ -10,7 +10,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -21,6 +21,7 @@ from server.audio_port import SpeakerConnection, serve_viewer
 from server.connection import Connection
 from server.context import Context
 from server.control import ControlConnection
+from server.credentials import chosen_subprotocol
 from server.first_words import read_resume
 from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
@@ -64,7 +65,11 @@ class Listener:
         self._page = page
         self._attendance = Attendance(context)
         self._metrics = Metrics(context, context.probe)
-        self._gates: tuple[Gate, ...] = (self._name_session, context.guard.gate)
+        self._gates: tuple[Gate, ...] = (
+            *context.access.gates,
+            self._name_session,
+            context.guard.gate,
+        )
         """What a handshake must pass on either port, in order."""
 
     def check(self) -> None:
@@ -91,12 +96,12 @@ class Listener:
         settings, ports = self._context.settings, self._context.ports
         self._context.tasks.spawn(self._attendance.keep_house(), name="attendance")
         self._context.tasks.spawn(self._context.guard.load.run(), name="load")
-        ports.control = await self._bind(
-            Port.CONTROL, settings.control_port, settings.max_control_message_bytes
-        )
-        ports.audio = await self._bind(
-            Port.AUDIO, settings.audio_port, settings.max_audio_message_bytes
-        )
+        ports.control = await self._bind(Port.CONTROL, settings.control_port)
+        ports.audio = await self._bind(Port.AUDIO, settings.audio_port)
+
+    async def reload(self) -> None:
+        """Read tokens and certificate again; who is not let in any more is closed with 4401."""
+        await self._context.access.reload(c for s in self._servers for c in s.connections)
 
     def refuse_new(self) -> None:
         """New connections are answered with 503 from now on."""
@@ -123,14 +128,21 @@ class Listener:
         host = self._context.settings.host
         return LOOPBACK_HOSTS if host == "localhost" else (host,)
 
-    async def _bind(self, port: Port, number: int, max_size: int) -> int:
+    def _max_size_bytes(self, port: Port) -> int:
         settings = self._context.settings
+        if port is Port.CONTROL:
+            return settings.max_control_message_bytes
+        return settings.max_audio_message_bytes
+
+    async def _bind(self, port: Port, number: int) -> int:
         door = HttpDoor(
             port,
             self._page,
             ready=lambda: self._context.models.current is not None,
             draining=lambda: self._draining,
+            first_gates=self._context.access.first_gates,
             gates=self._gates,
+            secure=self._context.access.secure,
             on_refused=self._count_refused,
             metrics=self._metrics,
             metrics_for=self._context.settings.metrics,
@@ -142,15 +154,14 @@ class Listener:
                     host,
                     number,
                     process_request=door.process_request,
-                    max_size=max_size,
+                    select_subprotocol=lambda _, offered: chosen_subprotocol(offered),
+                    max_size=self._max_size_bytes(port),
                     max_queue=MAX_QUEUED_FRAMES,
                     compression=None,
-                    open_timeout=settings.open_timeout_s,
-                    ping_interval=settings.ping_interval_s or None,
-                    ping_timeout=settings.ping_timeout_s or None,
                     close_timeout=CLOSE_TIMEOUT_S,
                     server_header=None,
-                    create_connection=self._connections(port),
+                    **self._limits(port),
+                    **self._context.access.tls_options(),
                 )
             except OSError as error:
                 if position > 0:
@@ -161,16 +172,24 @@ class Listener:
             number = server.sockets[0].getsockname()[1]
         return number
 
-    def _connections(self, port: Port) -> type[Connection]:
-        guard = self._context.guard
-        make = functools.partial(Connection, porter=guard, rates=guard.rates(port))
-        return cast(type[Connection], make)  # the library only calls it
+    def _limits(self, port: Port) -> dict[str, Any]:
+        """What `serve` of websockets needs to know of limits."""
+        settings, guard = self._context.settings, self._context.guard
+        return {
+            "open_timeout": settings.open_timeout_s,
+            "ping_interval": settings.ping_interval_s or None,
+            "ping_timeout": settings.ping_timeout_s or None,
+            "create_connection": functools.partial(
+                Connection, porter=guard, rates=guard.rates(port)
+            ),
+        }
 
     def _handler(self, port: Port) -> Callable[[ServerConnection], Awaitable[None]]:
         async def handle(connection: ServerConnection) -> None:
             assert isinstance(connection, Connection)
             assert connection.admitted is not None  # HttpDoor let nothing else through
-            await self._serve(connection.admitted, connection)
+            with self._context.log_ids.about(remote=connection.admitted.remote):
+                await self._serve(connection.admitted, connection)
 
         return handle
 
@@ -180,14 +199,30 @@ class Listener:
 
     async def _serve(self, handshake: Handshake, connection: Connection) -> None:
         try:
-            place = await self._place(handshake, connection)
+            known = await self._context.access.authenticate(
+                handshake, connection, self._max_size_bytes(handshake.port)
+            )
+            place = None if known is None else await self._place(known, connection)
         except ConnectionClosed:
             return  # it left before it was in a session
-        if place is None:
+        if known is None or place is None:
             return
+        port = handshake.port.value
+        who = "" if known.identity is None else f" as {known.identity.name}"
+        self._context.statistics.add(f"connections_{port}")
+        about = self._context.log_ids.about
+        with about(connection=place.peer.id, session=place.session.id):
+            logger.info("%s: joined%s", port, who)
+            try:
+                await self._converse(place, connection)
+            except ConnectionClosed as closed:
+                logger.info("%s: connection lost (%r)", port, str(closed))
+            finally:
+                logger.info("%s: left", port)
+
+    async def _converse(self, place: Place, connection: Connection) -> None:
+        """Until the connection or its client is gone. Raises ConnectionClosed."""
         context, peer, session = self._context, place.peer, place.session
-        context.statistics.add(f"connections_{handshake.port.value}")
-        logger.info("%s %s: joined session %s", handshake.port.value, peer.id, session.id)
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         limits = asyncio.create_task(
             context.guard.attend(connection, peer, session), name=f"limits {peer.id}"
@@ -196,12 +231,10 @@ class Listener:
             if place.speaker is not None and place.working is not None:
                 speaking = SpeakerConnection(place.speaker, place.working, place.replaced)
                 await speaking.serve(connection)
-            elif handshake.port is Port.CONTROL:
+            elif peer.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
                 await serve_viewer(session, peer, connection, context.guard.answers)
-        except ConnectionClosed as closed:
-            logger.info("%s %s: connection lost (%r)", peer.port.value, peer.id, str(closed))
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")
@@ -209,10 +242,10 @@ class Listener:
             await self._attendance.leave(place, connection)
             sender.cancel()
             await asyncio.gather(sender, limits, return_exceptions=True)
-            logger.info("%s %s: left", peer.port.value, peer.id)
 
     async def _place(self, handshake: Handshake, connection: Connection) -> Place | None:
         """Where the connection belongs; None, and it is closed, if it does not say what it must."""
+        self._context.guard.recount(handshake, connection)
         if handshake.address.resume is Resume.BACK:
             request = await read_resume(connection)
             if request is None:
@@ -220,8 +253,8 @@ class Listener:
             place = await self._attendance.old_place(handshake, request, connection)
             if place is not None:
                 return place
-            if not await self._context.guard.readmits(handshake, connection):
-                return None
+        if not await self._context.guard.readmits(handshake, connection):
+            return None
         session_id = self._session_id(handshake.address)
         return self._attendance.new_place(handshake, session_id, connection)
 
@@ -233,7 +266,6 @@ class Listener:
     def _session_id(self, address: Address) -> str:
         if address.session is not None:
             return address.session
-        local = self._context.settings.host in ("localhost", *LOOPBACK_HOSTS)
-        if local or self._context.settings.shared_default:
+        if self._context.access.private or self._context.settings.shared_default:
             return DEFAULT_SESSION
         return f"private-{secrets.token_hex(8)}"

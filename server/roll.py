@@ -87,19 +87,30 @@ class Roll:
             return
         visit.stage, visit.wish = Stage.ADMITTED, wish
         _take(self._pending, visit.remote)
+        self._count(wish)
+
+    def _count(self, wish: Wish) -> None:
         self.connections += 1
         self._addresses[wish.remote] += 1
         self.streams += wish.stream
         self._sessions[wish.session] += 1
+
+    def change(self, visit: Visit, wish: Wish) -> None:
+        """More is known of what an admitted visit is for."""
+        if visit.stage is Stage.ADMITTED and visit.wish is not None:
+            self._uncount(visit.wish)
+            visit.wish = wish
+            self._count(wish)
 
     def leave(self, visit: Visit) -> None:
         """The connection of a visit is lost."""
         stage, visit.stage = visit.stage, Stage.GONE
         if stage is Stage.PENDING:
             _take(self._pending, visit.remote)
-        if stage is not Stage.ADMITTED or visit.wish is None:
-            return
-        wish = visit.wish
+        if stage is Stage.ADMITTED and visit.wish is not None:
+            self._uncount(visit.wish)
+
+    def _uncount(self, wish: Wish) -> None:
         self.connections -= 1
         _take(self._addresses, wish.remote)
         self.streams -= wish.stream

@@ -14,6 +14,7 @@ from typing import Any
 
 from audio.types import FrontendConfig, NoiseReduction, VadKind
 from server.setting_rows import SettingError, Value
+from server.settings_access import AccessSettings
 from server.settings_admission import AdmissionSettings
 from server.settings_limits import LimitSettings
 from server.settings_listening import ListeningSettings
@@ -31,6 +32,7 @@ class Settings(
     LimitSettings,
     SpeechSettings,
     ModelSettings,
+    AccessSettings,
     ListeningSettings,
 ):
     """The server's settings; `--help` and the documentation begin with the last base."""

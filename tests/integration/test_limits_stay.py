@@ -100,7 +100,7 @@ async def test_who_answers_no_ping_is_gone(tmp_path: Path) -> None:
     async with run_server(tmp_path, **changes) as server, server.control() as control:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.app.ports.audio)
         writer.write(
-            b"GET /?role=viewer HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+            b"GET /?role=viewer HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )

@@ -71,6 +71,17 @@ def test_a_returning_visit_that_has_no_place_does_not_count_against_itself() -> 
     assert roll.full_inside(Visit("a"), (), 0) is None
 
 
+def test_a_visit_counts_as_what_it_turns_out_to_be() -> None:
+    roll = Roll(Bounds(sessions=1, streams=1))
+    visit = enter(roll, wish(session="/s", stream=True))
+    roll.change(visit, wish(session="anna/s"))
+    assert roll.full_for(wish(session="/s"), (), 0) is Limit.SESSIONS
+    assert roll.full_for(wish(session="anna/s", stream=True), (), 0) is None
+    roll.leave(visit)
+    roll.change(visit, wish())
+    assert roll.full_for(wish(session="/s", stream=True), (), 0) is None
+
+
 def test_handshakes_that_do_not_come_are_bounded_by_address() -> None:
     roll = Roll(Bounds(pending_per_address=2))
     first, _ = roll.arrive("a"), roll.arrive("a")
