@@ -25,6 +25,7 @@ from server.shadow import Shadow
 from server.statistics import ServerStatistics
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.work_limit import WorkLimit
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Context:
     log_ids: LogIds
     loop_lag: LoopLag
     guard: Guard
+    work: WorkLimit
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float

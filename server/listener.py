@@ -36,7 +36,8 @@ MAX_QUEUED_FRAMES = 16
 CLOSE_TIMEOUT_S = 1.0
 """A client that does not answer a close must not delay a shutdown."""
 
-CLOSE_LIMIT_S = 1.5
+CUT_OFF_S = 0.5
+"""Longest wait for the handlers of connections that were cut off."""
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 
@@ -107,20 +108,20 @@ class Listener:
         """New connections are answered with 503 from now on."""
         self._draining = True
 
-    async def close(self, code: int, reason: str) -> None:
+    async def close(self, code: int, reason: str, limit_s: float) -> None:
         """Close every connection with a code and wait for every handler.
 
-        A client that reads nothing blocks its own close: after `CLOSE_LIMIT_S` it is cut off.
+        A client that reads nothing blocks its own close: after `limit_s` it is cut off.
         """
         for server in self._servers:
             server.close(close_connections=True, code=code, reason=reason)
         closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
-        _, late = await asyncio.wait(closed, timeout=CLOSE_LIMIT_S)
+        _, late = await asyncio.wait(closed, timeout=limit_s)
         if late:
             for server in self._servers:
                 for connection in server.connections:
                     connection.transport.abort()
-            await asyncio.wait(late, timeout=CLOSE_LIMIT_S)
+            await asyncio.wait(late, timeout=CUT_OFF_S)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -286,7 +286,7 @@ class ErrorEvent(Event, frozen=True, kw_only=True, tag="error"):
 class ServerShutdown(Event, frozen=True, kw_only=True, tag="server_shutdown"):
     """The server drains: audio is taken no more, what was said becomes finals for up to `grace_s`.
 
-    Then the connection closes with 1001.
+    Then the connection closes, with 1012 where the server comes back and with 1001 otherwise.
     """
 
     grace_s: Annotated[float, Meta(description="longest wait for finals under way")]

@@ -62,4 +62,9 @@ class LimitSettings:
         low=0.0,
         high=600.0,
     )
-    drain_s: float = row(5.0, "longest wait for finals at shutdown", low=0.0, high=600.0)
+    drain_s: float = row(
+        6.0,
+        "longest wait for finals at shutdown; the server has ended 4 s later",
+        low=0.0,
+        high=600.0,
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import os
+import random
 import re
 import shutil
 import socket
@@ -20,14 +22,11 @@ import pytest
 import trustme
 from websockets.asyncio.client import connect
 
-from server.settings import Settings
 from tests.support.running_server import Client
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HOST = "localhost"
-TRUSTING: dict[str, Any] = (
-    {"trusted_proxies": "127.0.0.1"} if "trusted_proxies" in Settings.names() else {}
-)
+TRUSTING: dict[str, Any] = {"trusted_proxies": "127.0.0.1"}
 """What docs/deployment.md has the server set."""
 START_LIMIT_S = 10.0
 POLL_S = 0.02
@@ -35,10 +34,11 @@ POLL_S = 0.02
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
-        return number
+    """A port that nobody listens on, and that no outgoing connection is given meanwhile."""
+    while True:
+        number = random.randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", number)):
+            return number
 
 
 def installed(program: str, package: str) -> str:
