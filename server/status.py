@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec import UNSET, UnsetType
 
 from asr.calibration import Pace, warning
@@ -79,6 +81,7 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
     )
     return {
         **context.statistics.snapshot(),
+        "tasks": len(asyncio.all_tasks()),
         "decode_batches": waiting.batches,
         "decode_items": waiting.items,
         "decode_failures": waiting.failed,
