@@ -262,6 +262,7 @@ class AudioActor:
 
     async def _push(self, piece: bytes, received_s: float, left_s: float) -> None:
         result = await self._in_dsp(lambda: self._intake.push(piece))
+        self.inbox.note_progress()
         self._account.in_hand_s = left_s
         for index, position_samples in enumerate(self._intake.positions_samples):
             if index == len(self._receipts):

@@ -34,6 +34,7 @@ from server.draining import ENGINE_S, Draining, StopCause, StopOrder
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
 from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
+from server.guard import Guard
 from server.hangup import watch_hangup
 from server.http import Page
 from server.listener import Listener
@@ -210,6 +211,7 @@ class App:
             probe=self._probe,
             log_ids=self._log_ids,
             loop_lag=loop_lag,
+            guard=Guard(settings, registry, scheduler, models, tasks, clock=time.monotonic),
             work=WorkLimit(settings.drain_s, lambda: _speed_of(models)),
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),

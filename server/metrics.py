@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from asr.device import DeviceProbe
+from server.capacity import Step
 from server.context import Context
 from server.peer import Port
 from server.status import unready
@@ -31,12 +32,18 @@ COUNTED = {
     "control_messages_refused": "Messages of the control port that were answered with an error",
     "audio_messages_refused": "Messages of the audio port that were answered with an error",
     "overloads": "Times that audio could not be taken for 5 s",
+    "reads_limited": "Times that a connection was read more slowly, for it sent too fast",
+    "audio_slowed_s": "Time that audio waited for it came faster than it is spoken",
+    "wrong_messages_unanswered": "Wrong messages that were not answered one by one",
     "slow_clients_closed": "Connections closed because they did not read",
 }
 """Counters of `statistics` with names of their own; they are there from the start."""
 
 BY_LABEL = {
     "handshakes_refused_": ("handshakes_refused_by_reason", "reason", "Handshakes refused"),
+    "streams_refused_": ("streams_refused", "reason", "Connections closed at their first audio"),
+    "limit_closes_": ("closed_by_limit", "reason", "Connections closed by a limit"),
+    "admission_": ("admission_steps", "step", "Times that a step of admission began"),
     "connections_": ("connections", "port", "Connections that joined a session"),
     "models_reopened_": (
         "models_reopened",
@@ -64,7 +71,12 @@ class Metrics:
     async def page(self) -> bytes:
         """Everything, in the text format. Read on the loop, written in a thread."""
         async with self._one_at_a_time:
-            self._now.families = [*_counters(self._context), *_gauges(self._context)]
+            context = self._context
+            self._now.families = [
+                *_counters(context),
+                *_gauges(context),
+                *_labelled_gauges(context),
+            ]
             device = self._context.models.current_info
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(None, self._write, device.device if device else "")
@@ -125,19 +137,22 @@ def _counters(context: Context) -> Iterator[Metric]:
 
 def _gauges(context: Context) -> Iterator[Metric]:
     sessions = context.registry.sessions
-    clients = Counter(peer.port.value for session in sessions for peer in session.peers)
     decoding = context.scheduler.stats()
     lag, now_s = context.loop_lag, context.clock()
-    owed = context.owed_text
+    guard, owed = context.guard, context.owed_text
     info, current = context.models.current_info, context.models.current
+    decodes = None if current is None else context.scheduler.health(current.id)
     for name, text, value in (
         ("sessions", "Sessions somebody is in", len(sessions)),
+        ("handshakes_pending", "TCP connections without a handshake", guard.pending_handshakes),
         ("streams", "Audio connections that may send", sum(s.stream_count for s in sessions)),
         ("waiting_audio_seconds", "Audio in the finals that wait", decoding.waiting_audio_s),
         ("worker_load", "Busy share of the decode workers, 0 to 1", decoding.load),
         ("workers", "Decodes that can run at once", info.workers if info else 0),
+        ("decode_threads_hanging", "In a decode", decodes.abandoned if decodes else 0),
         ("loop_lag_p99_seconds", "How late the loop runs", lag.percentile_ms(0.99) / 1_000),
         ("loop_lag_worst_seconds", "The worst since start", lag.worst_ms / 1_000),
+        ("tasks", "Tasks of the loop", len(asyncio.all_tasks())),
         ("uptime_seconds", "Since start", now_s - context.started_s),
         ("ready", "1 while the server is ready, as /readyz says", float(not unready(context))),
         ("draining", "1 while the server ends", float(context.health.draining)),
@@ -149,14 +164,23 @@ def _gauges(context: Context) -> Iterator[Metric]:
         ),
     ):
         yield GaugeMetricFamily(PREFIX + name, text, value=value)
+
+
+def _labelled_gauges(context: Context) -> Iterator[Metric]:
+    sessions, decoding = context.registry.sessions, context.scheduler.stats()
+    clients = Counter(peer.port.value for session in sessions for peer in session.peers)
     of_port = GaugeMetricFamily(f"{PREFIX}clients", "Connections now", labels=["port"])
     yield _labelled(of_port, {port.value: clients[port.value] for port in Port})
     degraded = GaugeMetricFamily(f"{PREFIX}degraded", "1 while it is so", labels=["reason"])
     faults = context.health.faults
     yield _labelled(degraded, {fault.value: float(fault in faults) for fault in Fault})
+    step = context.guard.load.step
+    admission = GaugeMetricFamily(f"{PREFIX}admission", "1 for the step in force", labels=["step"])
+    yield _labelled(admission, {each.value: float(each is step) for each in Step})
     waiting = GaugeMetricFamily(f"{PREFIX}waiting", "Decodes that wait", labels=["kind"])
     kinds = {"partial": decoding.waiting_partials, "final": decoding.waiting_finals}
     yield _labelled(waiting, kinds)
+    info, current = context.models.current_info, context.models.current
     if info is not None and current is not None:
         model = {"id": current.id, "device": info.device, "compute_type": info.compute_type}
         yield InfoMetricFamily(f"{PREFIX}model", "The model that answers", value=model)

@@ -186,6 +186,12 @@ class Session:
         """Wait until every final so far is out; cancelled, name what got none."""
         await asyncio.gather(*(source.drain() for source in tuple(self._sources.values())))
 
+    async def drain_one(self, connection: str) -> None:
+        """As `drain`, for one connection."""
+        source = self._sources.get(connection)
+        if source is not None:
+            await source.drain()
+
     def close(self) -> None:
         """Stop the timer."""
         if self._timer is not None:

@@ -77,15 +77,18 @@ class Speaker:
         self._ends: list[EndAudio] = []
         """Commanded while a message waits for room; one per stop or shutdown."""
         self._working: asyncio.Task[None] | None = None
+        self._guard = context.guard.speaker(self.id)
         self._actor = self._make_actor()
 
     def _make_actor(self) -> AudioActor:
         context, settings = self._context, self._session.settings
         return AudioActor(
             intake=AudioIntake(settings.frontend(), context.silero),
-            inbox=Inbox[Item](settings.inbox_audio_s, self._voice.on_overload),
+            inbox=Inbox[Item](
+                settings.inbox_audio_s, self._voice.on_overload, take=self._guard.take
+            ),
             make_recogniser=self._make_recogniser,
-            decoder=context.scheduler,
+            decoder=self._guard,
             dsp=context.dsp,
             listener=self._voice,
             timers=WireTimers(settings.wire_partial_s, settings.wire_final_s),
@@ -112,6 +115,7 @@ class Speaker:
             self.failure = error.code if isinstance(error, AudioError) else "internal_error"
             self._voice.on_failure(self.failure, error)
         finally:
+            self._guard.close()
             self._context.work.leave(self._actor)
             self._context.owed_text.forget(self.id)
             self._session.detach(self.id)
@@ -143,7 +147,8 @@ class Speaker:
                     return
         except ProtocolError as error:
             self._context.statistics.add("audio_messages_refused")
-            self.error(error.code, error.message, error.request_id)
+            if self._context.guard.answers(self.id):
+                self.error(error.code, error.message, error.request_id)
         self.received_messages += 1
         self._tell_position()
 
