@@ -239,6 +239,7 @@ class Listener:
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")
+            context.statistics.add("events_merged", peer.outbox.merged)
             limits.cancel()
             await self._attendance.leave(place, connection)
             sender.cancel()

@@ -14,7 +14,7 @@ from asr.device import DeviceProbe
 from server.capacity import Step
 from server.context import Context
 from server.peer import Port
-from server.status import unready
+from server.status import merged_events, unready
 from server.watchdog import Fault
 
 PREFIX = "thai_asr_"
@@ -41,6 +41,7 @@ COUNTED = {
 
 BY_LABEL = {
     "handshakes_refused_": ("handshakes_refused_by_reason", "reason", "Handshakes refused"),
+    "handshakes_failed_": ("handshakes_failed", "reason", "Connections that came to no handshake"),
     "streams_refused_": ("streams_refused", "reason", "Connections closed at their first audio"),
     "limit_closes_": ("closed_by_limit", "reason", "Connections closed by a limit"),
     "admission_": ("admission_steps", "step", "Times that a step of admission began"),
@@ -119,6 +120,7 @@ def _counters(context: Context) -> Iterator[Metric]:
         yield _labelled(CounterMetricFamily(PREFIX + name, text, labels=[label]), values)
     decoding = context.scheduler.stats()
     for name, text, value in (
+        ("events_merged", "Events that gave way to newer ones", merged_events(context)),
         ("decode_batches", "Decodes", decoding.batches),
         ("decode_items", "Utterances in decodes; by decodes, how full these were", decoding.items),
         ("decode_failures", "Utterances whose decode failed", decoding.failed),

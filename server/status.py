@@ -83,12 +83,16 @@ def _seconds(value: float | None) -> float | UnsetType:
     return UNSET if value is None else round(value, 3)
 
 
+def merged_events(context: Context) -> int:
+    """Events of which a newer one took the place, for their client did not read them in time."""
+    peers = [peer for session in context.registry.sessions for peer in session.peers]
+    left = context.statistics.snapshot().get("events_merged", 0.0)
+    return round(left) + sum(peer.outbox.merged for peer in peers)
+
+
 def statistics_snapshot(context: Context) -> dict[str, float]:
     """The server's counters with the scheduler's."""
     waiting = context.scheduler.stats()
-    merged = sum(
-        peer.outbox.merged for session in context.registry.sessions for peer in session.peers
-    )
     return {
         **context.statistics.snapshot(),
         "tasks": len(asyncio.all_tasks()),
@@ -97,7 +101,7 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
         "decode_failures": waiting.failed,
         "decode_busy_s": round(waiting.busy_s, 3),
         "partials_dropped": sum(waiting.dropped.values()),
-        "partials_merged_for_slow_clients": merged,
+        "partials_merged_for_slow_clients": merged_events(context),
         "handshakes_pending": context.guard.pending_handshakes,
         "loop_lag_p99_ms": round(context.loop_lag.percentile_ms(0.99), 2),
         "loop_lag_worst_ms": round(context.loop_lag.worst_ms, 2),
