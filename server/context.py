@@ -13,6 +13,7 @@ from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
 from server.access_control import AccessControl
+from server.audio_log import AudioLog
 from server.guard import Guard
 from server.health import Health
 from server.instruments import Instruments
@@ -65,6 +66,7 @@ class Context:
     final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
     owed_text: OwedText = field(default_factory=OwedText)
     health: Health = field(default_factory=Health)
+    audio_log: AudioLog | None = None
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""
     numbers: count[int] = field(default_factory=lambda: count(1))

@@ -24,6 +24,8 @@ COUNTED = {
     "finals": "Finals sent",
     "finals_provisional": "Provisional finals sent",
     "finals_audio_s": "Seconds of audio in finals",
+    "gaps": "Ranges of audio that got no text",
+    "gaps_audio_s": "Seconds of audio in them, where their end is known",
     "audio_received_s": "Seconds of audio taken",
     "audio_received_bytes": "Bytes of audio taken",
     "events_realtime_transcription": "Partials sent",
@@ -120,6 +122,11 @@ def _counters(context: Context) -> Iterator[Metric]:
         yield _labelled(CounterMetricFamily(PREFIX + name, text, labels=[label]), values)
     decoding = context.scheduler.stats()
     for name, text, value in (
+        (
+            "audio_log_left_out_seconds",
+            "Audio that the log of it could not take",
+            0.0 if context.audio_log is None else context.audio_log.left_out_s,
+        ),
         ("events_merged", "Events that gave way to newer ones", merged_events(context)),
         ("decode_batches", "Decodes", decoding.batches),
         ("decode_items", "Utterances in decodes; by decodes, how full these were", decoding.items),
@@ -141,7 +148,7 @@ def _gauges(context: Context) -> Iterator[Metric]:
     sessions = context.registry.sessions
     decoding = context.scheduler.stats()
     lag, now_s = context.loop_lag, context.clock()
-    guard, owed = context.guard, context.owed_text
+    guard, owed, log = context.guard, context.owed_text, context.audio_log
     info, current = context.models.current_info, context.models.current
     decodes = None if current is None else context.scheduler.health(current.id)
     for name, text, value in (
@@ -157,6 +164,7 @@ def _gauges(context: Context) -> Iterator[Metric]:
         ("tasks", "Tasks of the loop", len(asyncio.all_tasks())),
         ("uptime_seconds", "Since start", now_s - context.started_s),
         ("ready", "1 while the server is ready, as /readyz says", float(not unready(context))),
+        ("audio_logging", "1 while what is heard is written to disk", float(log is not None)),
         ("draining", "1 while the server ends", float(context.health.draining)),
         ("waiting_utterances", "Utterances that ended and have no text yet", owed.utterances),
         (

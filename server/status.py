@@ -7,6 +7,7 @@ import asyncio
 from msgspec import UNSET, UnsetType
 
 from asr.calibration import Pace, warning
+from server.audio_log_setting import notices_of
 from server.context import Context
 from server.messages import MeasuredCosts, ServerStatus, optional
 from server.model_requests import load_figures
@@ -55,7 +56,12 @@ def notices(context: Context) -> list[str]:
     """What a person should know, of the server and of the model that answers."""
     current, pace = context.models.current, context.models.current_pace
     too_slow = warning(current.id, pace) if current and pace else None
-    return [*context.notices, *context.health.faults.values(), *([too_slow] if too_slow else [])]
+    return [
+        *notices_of(context.settings, context.audio_log),
+        *context.notices,
+        *context.health.faults.values(),
+        *([too_slow] if too_slow else []),
+    ]
 
 
 def unready(context: Context) -> str:
