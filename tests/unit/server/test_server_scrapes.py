@@ -53,7 +53,10 @@ async def status_of(url: str, **headers: str) -> int:
 
 @pytest.mark.asyncio
 async def test_from_elsewhere_only_an_admin_reads_them(tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"access_file": str(access_file(tmp_path)), "trusted_proxies": "127.0.0.1"}
+    changes: dict[str, Any] = {
+        "access_file": str(access_file(tmp_path)),
+        "trusted_proxies": "127.0.0.1",
+    }
     async with run_server(tmp_path, **changes) as server:
         url = f"{server.page_url}/metrics"
         assert await status_of(url) == 200
