@@ -58,7 +58,7 @@ class Porter(Protocol):
         """It is lost."""
         ...
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, visit: Visit, failure: Failure) -> None:
         """One that is lost never came to a handshake that could be judged."""
         ...
 
@@ -115,7 +115,7 @@ class Connection(ServerConnection):
         self._feed_rest()
         failure = self._failure()
         if failure is not None:
-            self._porter.failed(failure)
+            self._porter.failed(self.visit, failure)
         if self._release is not None:
             self._release.cancel()
         super().connection_lost(exc)
