@@ -73,7 +73,8 @@ class FakeServer:
         self._fetches: dict[str, list[tuple[ServerConnection, protocol.LoadModel]]] = {}
         self.notices: list[str] = []
         self.load = 0.0
-        self.uptime_s = 1.0
+        self.uptime_s = 0.0
+        """As of a server started again at every connection: it gives its names anew."""
         self.stream_id = STREAM_ID
         self.received_ms = 0
         self.final_latency_ms: int | UnsetType = UNSET
