@@ -35,6 +35,7 @@ class Gap(Event, frozen=True, kw_only=True, tag="gap"):
     utterance_id: int | UnsetType = UNSET
     reason: str = "decode_failed"
     message: str = "the model failed"
+    event_id: int | UnsetType = UNSET
 
 
 async def exported(page: Page, kind: str) -> str:

@@ -78,6 +78,7 @@ class FakeServer:
         self.uptime_s = 0.0
         """As of a server started again at every connection: it gives its names anew."""
         self.stream_id = STREAM_ID
+        self._last_event_id = 0
         self.received_ms = 0
         self.final_latency_ms: int | UnsetType = UNSET
         self.before_ack: list[Event] = []
@@ -175,9 +176,13 @@ class FakeServer:
             await self.arrived.wait_for(condition)
 
     def say(self, *events: Event) -> None:
-        """Broadcast to the session: every connection of both ports."""
-        for port in Port:
-            self.say_on(port, *events)
+        """Broadcast to the session: every connection of both ports. The session's events are numbered."""
+        for event in events:
+            self._last_event_id += 1
+            numbered = hasattr(event, "event_id")
+            told = replace(event, event_id=self._last_event_id) if numbered else event
+            for port in Port:
+                self.say_on(port, told)
 
     def say_on(self, port: Port, *events: Event) -> None:
         """Say something to the connections of one port."""
