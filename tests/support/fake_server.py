@@ -75,8 +75,7 @@ class FakeServer:
         self._fetches: dict[str, list[tuple[ServerConnection, protocol.LoadModel]]] = {}
         self.notices: list[str] = []
         self.load = 0.0
-        self.uptime_s = 0.0
-        """As of a server started again at every connection: it gives its names anew."""
+        self.uptime_s = 1.0
         self.stream_id = STREAM_ID
         self._last_event_id = 0
         self.received_ms = 0
