@@ -17,21 +17,28 @@ try:
     from asr.catalogue import CatalogueError
     from asr.engine import EngineError
     from asr.reports import ModelError
+    from server.access_file import AccessError
     from server.app import App
     from server.arguments import Invocation, read_invocation, unknown_variables
     from server.commands import run_command
     from server.engines import usable_cpu_count
     from server.heap import bound_heaps
     from server.listener import ListenError
-    from server.logs import set_up_logging
+    from server.log_ids import LogIds
+    from server.logs import LogFormat, set_up_logging
     from server.setting_rows import SettingError
 except ImportError as error:  # an environment without the packages, or with damaged ones
     sys.exit(explain(error))
 
 
-async def serve(invocation: Invocation) -> None:
+async def serve(invocation: Invocation, ids: LogIds) -> None:
     """Run the server until it is told to stop."""
-    app = App(invocation.settings, model_named=invocation.model_named)
+    app = App(
+        invocation.settings,
+        model_named=invocation.model_named,
+        log_ids=ids,
+        token=invocation.token,
+    )
     app.watch_signals()
     await app.run()
 
@@ -46,7 +53,9 @@ def main() -> int:
         sys.stderr.write(f"Error: {error}\n")
         return 2
     settings = invocation.settings
-    set_up_logging(settings.log_level, settings.log_file)
+    ids = LogIds()
+    log_format = LogFormat(settings.log_format)
+    set_up_logging(settings.log_level, settings.log_file, log_format, ids)
     for name in unknown_variables(os.environ):
         logging.warning("no setting is called %s: it has no effect", name)
     bound_heaps(usable_cpu_count())
@@ -55,7 +64,10 @@ def main() -> int:
     try:
         if invocation.command is not None:
             return run_command(invocation.command, settings)
-        asyncio.run(serve(invocation))
+        asyncio.run(serve(invocation, ids))
+    except (AccessError, SettingError) as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
     except (CatalogueError, EngineError, ListenError, ModelError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1

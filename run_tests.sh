@@ -50,6 +50,8 @@ check ruff check .
 check ruff format --check .
 check mypy
 check mypy scripts/*.py realtime_thai_asr_*.py
+check bandit -q -c pyproject.toml -r asr audio benchmarks client scripts server realtime_thai_asr_*.py
 echo "== shellcheck"
 .venv-tests/bin/shellcheck --external-sources ./*.sh scripts/*.sh .ci/run
+check scripts.check_advisories
 check pytest -rs "$@"

@@ -80,6 +80,7 @@ class Options:
     device: str | None
     list_devices: bool
     token: str | None = field(repr=False)
+    ca_file: Path | None
     reconnect: bool
     plain: bool
     exports: dict[ExportFormat, Path]
@@ -113,6 +114,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str] = os.e
         device=values.device,
         list_devices=values.list_devices,
         token=values.token,
+        ca_file=values.ca_file,
         reconnect=values.reconnect,
         plain=values.plain,
         exports={kind: path for kind, path in exports.items() if path is not None},
@@ -178,6 +180,12 @@ def _add_server(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--speaker", metavar="NAME", help="shown with this client's transcripts")
     group.add_argument("--model", metavar="ID", help="have the server load this model first")
     group.add_argument("--token", help=f"sent to the server (or variable {TOKEN_VARIABLE})")
+    group.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="trust certificates signed by those in this file (PEM), for wss://",
+    )
     group.add_argument(
         "--no-reconnect",
         dest="reconnect",

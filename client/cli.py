@@ -165,6 +165,7 @@ def _conversation(options: Options, source: Source | None, view: View) -> Conver
             role="viewer" if options.viewer else "speaker",
             finals="single" if isinstance(view, PlainView) else "revised",
             token=options.token,
+            ca_file=options.ca_file,
             sample_rate_hz=16_000 if source is None else source.audio_format.sample_rate_hz,
             resumption=resumption if options.reconnect else None,
         )

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from websockets.asyncio.client import ClientConnection
@@ -32,6 +34,7 @@ from client.errors import ConnectError
 from client.events import BadEventError, parse_event
 from client.resumption import Resumption
 from client.stream import AsrConnection
+from client.trust import refusal_hint, tls_hint, trusting
 from server.messages import Connected
 
 OPEN_LIMIT_S = 10.0
@@ -57,6 +60,7 @@ async def connect(
     role: Role = "speaker",
     finals: Finals = "single",
     token: str | None = None,
+    ca_file: Path | None = None,
     sample_rate_hz: int = DEFAULT_RATE_HZ,
     channels: int = 1,
     greeting_limit_s: float = OPEN_LIMIT_S,
@@ -65,8 +69,9 @@ async def connect(
     """Connect both ports to one session, for PCM16 audio of the given rate and channels.
 
     `server` is the address of either port (None: ports 8765 and 8766 of this machine). A `viewer`
-    hears everything and sends nothing. `token` is sent as `Authorization: Bearer`. With the
-    `resumption` of a connection that was lost it goes on where that ended, if it is not too late.
+    hears everything and sends nothing. `token` is sent as `Authorization: Bearer`. `ca_file`
+    (PEM) holds further certificates to trust for `wss://`. With the `resumption` of a connection
+    that was lost it goes on where that ended, if it is not too late.
     Raises ConnectError, RequestFailedError, and AddressError for what is no WebSocket address.
     """
     addresses = server if isinstance(server, Addresses) else resolve(server, None)
@@ -74,7 +79,7 @@ async def connect(
     query: dict[str, str | None] = {"role": None if role == "speaker" else role}
     query["finals"] = None if finals == "single" else finals
     async with AsyncExitStack() as stack:
-        door = _Door(stack, addresses, headers, resumption)
+        door = _Door(stack, addresses, headers, trusting(ca_file), resumption)
         connection = await door.open_both(session, speaker, query, greeting_limit_s)
         stack.push_async_callback(connection.close)
         if connection.resumed:
@@ -91,6 +96,7 @@ class _Door:
     stack: AsyncExitStack
     addresses: Addresses
     headers: Mapping[str, str]
+    tls: ssl.SSLContext | None
     resumption: Resumption | None
 
     async def open_both(
@@ -138,6 +144,7 @@ class _Door:
             socket = await open_websocket(
                 url,
                 additional_headers=self.headers,
+                ssl=(self.tls or True) if url.startswith("wss:") else None,
                 open_timeout=OPEN_LIMIT_S,
                 ping_interval=PING_INTERVAL_S,
                 ping_timeout=PING_TIMEOUT_S,
@@ -148,13 +155,15 @@ class _Door:
         except InvalidStatus as refused:
             status = refused.response.status_code
             raise ConnectError(
-                f"{where} answered HTTP {status}: {_shown(refused.response.body)}",
+                f"{where} answered HTTP {status}: {_shown(refused.response.body)}"
+                + refusal_hint(status),
                 may_pass=status in PASSING_STATUSES,
             ) from refused
         except (OSError, WebSocketException, UnicodeError, ImportError) as error:
             # ImportError: a proxy of the environment that needs another package
             reason = without_password(str(error)) or "no answer"
-            raise ConnectError(f"{where}: {reason}\n{what_to_do(self.addresses)}") from error
+            hint = tls_hint(url, error) or what_to_do(self.addresses)
+            raise ConnectError(f"{where}: {reason}\n{hint}") from error
         # as a context, it would close with 1011 on an error
         self.stack.push_async_callback(socket.close)
         return socket

@@ -50,7 +50,8 @@ class Resumption:
         if not resumed:
             self._kept.clear()
             self._acknowledged = 0
-            self._last_event_id = 0
+            newest = connected.last_event_id
+            self._last_event_id = 0 if newest is UNSET else newest
         return resumed
 
     def sending(self, message: bytes | str) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from asr.scheduler import Scheduler
 from audio.denoise import SpectralGateDenoiser
 from audio.types import NoiseReduction
 from audio.vad import SileroModel
+from server.access_control import AccessControl
 from server.admission import Admission
 from server.browser import open_page, page_url
 from server.context import Context, Ports
@@ -33,8 +34,10 @@ from server.download_view import view_on
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
 from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
+from server.hangup import watch_hangup
 from server.http import Page
 from server.listener import Listener
+from server.log_ids import LogIds
 from server.loop_lag import LoopLag
 from server.messages import ServerShutdown
 from server.model_requests import model_progress
@@ -55,6 +58,7 @@ logger = logging.getLogger(__name__)
 GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
+"""Of their own: the front end of one stream must not delay all decodes."""
 CLIENT_PORTS = (8765, 8766)
 """Where the client looks if it is not told."""
 FORCED_EXIT_STATUS = 130
@@ -77,18 +81,28 @@ class App:
         probe: DeviceProbe | None = None,
         *,
         model_named: bool = False,
+        log_ids: LogIds | None = None,
+        token: str = "",
     ) -> None:
-        """`model_named`: the model of the settings is somebody's choice, not the default."""
+        """`model_named`: the model of the settings is somebody's choice, not the default.
+
+        `token` is the admin's, of the environment. Raises AccessError, SettingError.
+        """
         self._settings = settings
         self._make_source = make_source
         self._open_url = open_url
         self._model_named = model_named
         self._probe = probe or RealProbe()
+        self._log_ids = log_ids or LogIds()
         self._stop = asyncio.Event()
         self._stopped_s: float | None = None
         self.ready = asyncio.Event()
         self.ports = Ports(settings.control_port, settings.audio_port)
         """The ports really bound, once `ready`."""
+        self._access = AccessControl(
+            settings, token, lambda: (self.ports.control, self.ports.audio), time.monotonic
+        )
+        self._on_reload: Callable[[], object] = lambda: None
 
     async def run(self) -> None:
         """Start, serve until stopped, drain.
@@ -104,12 +118,13 @@ class App:
             if not await self._unless_stopped(loading):
                 return
             await listener.open()
+            self._on_reload = lambda: context.tasks.spawn(listener.reload(), name="reload")
             self._greet(context)
             to_come = loading.result()
             if to_come is not None:
                 context.tasks.spawn(first.follow(to_come), name=f"fetch {to_come}")
             if self._settings.open:
-                open_page(page_url(self._settings.host, self.ports.control), self._open_url)
+                open_page(self._page_url(self._settings.host), self._open_url)
             self.ready.set()
             await self._stop.wait()
             await drain(context, listener)
@@ -125,8 +140,16 @@ class App:
             logging.shutdown()
             os._exit(FORCED_EXIT_STATUS)
 
+    def reload(self) -> None:
+        """Read tokens and certificate again, once the server listens."""
+        self._on_reload()
+
     def watch_signals(self) -> None:
-        """Have Ctrl-C and SIGTERM stop the server. To be called on the running loop."""
+        """Have Ctrl-C and SIGTERM stop the server, and SIGHUP have it read tokens and certificate.
+
+        To be called on the running loop.
+        """
+        watch_hangup(reload=self.reload, stop=self.stop)
         loop = asyncio.get_running_loop()
         for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
             number = getattr(signal, name, None)
@@ -136,6 +159,9 @@ class App:
                 loop.add_signal_handler(number, self.stop)
             except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+
+    def _page_url(self, host: str) -> str:
+        return page_url(host, self.ports.control, secure=self._access.secure)
 
     async def _unless_stopped(self, work: asyncio.Task[Any]) -> bool:
         """Wait for something slow; False, and it is ended, if the server is stopped before."""
@@ -152,17 +178,15 @@ class App:
     # -- making -------------------------------------------------------------------------------
     async def _make_context(self, stack: AsyncExitStack) -> Context:
         settings = self._settings
-        catalogue = catalogue_of(settings)
         cpu_count = usable_cpu_count()
         machine = plan_machine(settings, cpu_count, self._probe)
         dsp = _threads(stack, "dsp", min(MAX_DSP_THREADS, cpu_count))
-        # features have threads of their own: the front end of one must not delay all decodes
         features = _threads(stack, "features", FEATURE_THREADS)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
         console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
         stack.callback(console.close)
-        models = self._make_manager(catalogue, machine, scheduler, registry, console)
+        models = self._make_manager(catalogue_of(settings), machine, scheduler, registry, console)
         stack.push_async_callback(models.close)
         stack.push_async_callback(scheduler.close)
         shadow = Shadow(models, scheduler, registry.tell_control, time.monotonic, settings.shadow_s)
@@ -170,9 +194,6 @@ class App:
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
         stack.push_async_callback(tasks.close)
         tasks.spawn(loop_lag.run(), name="loop lag")
-        loop = asyncio.get_running_loop()
-        if settings.noise_reduction != NoiseReduction.OFF.value:
-            await loop.run_in_executor(dsp, SpectralGateDenoiser)  # its first import is slow
         return Context(
             settings=settings,
             registry=registry,
@@ -180,10 +201,13 @@ class App:
             scheduler=scheduler,
             recognisers=Recognisers(settings, models),
             shadow=shadow,
-            silero=await loop.run_in_executor(dsp, SileroModel),
+            silero=await _open_silero(settings, dsp),
             dsp=dsp,
             tasks=tasks,
             ports=self.ports,
+            access=self._access,
+            probe=self._probe,
+            log_ids=self._log_ids,
             loop_lag=loop_lag,
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
@@ -238,16 +262,19 @@ class App:
             chosen = "as measured" if pace.by_measurement else "by default"
             chosen += " (--remeasure measures again)"
         host = "localhost" if self._settings.host == "localhost" else self._settings.host
+        scheme = "wss" if self._access.secure else "ws"
         client = command_line("realtime_thai_asr_client.py")
-        if (context.ports.control, context.ports.audio) != CLIENT_PORTS:
-            client += f" --control-url ws://{host}:{context.ports.control}"  # it tells the other
+        if (context.ports.control, context.ports.audio) != CLIENT_PORTS or self._access.secure:
+            # it tells the other
+            client += f" --control-url {scheme}://{host}:{context.ports.control}"
         lines = (
             "",
             f"Thai ASR server ready: model {current.id} on {info.device} ({info.compute_type})",
-            f"  page     {page_url(host, context.ports.control)}",
-            f"  control  ws://{host}:{context.ports.control}",
-            f"  audio    ws://{host}:{context.ports.audio}",
+            f"  page     {self._page_url(host)}",
+            f"  control  {scheme}://{host}:{context.ports.control}",
+            f"  audio    {scheme}://{host}:{context.ports.audio}",
             f"  profile  {pace.profile.value}, {chosen}: {in_words(pace, info.max_batch)}",
+            *(f"  OPEN     {door}" for door in self._access.exposure.open_doors()),
             *(f"  note     {notice}" for notice in notices(context)),
             "",
             "Open the page in a browser, click Connect, then Start Recording, and speak Thai.",
@@ -264,6 +291,14 @@ def _threads(stack: AsyncExitStack, name: str, count: int) -> ThreadPoolExecutor
     threads = ThreadPoolExecutor(count, thread_name_prefix=name)
     stack.callback(threads.shutdown, wait=False, cancel_futures=True)
     return threads
+
+
+async def _open_silero(settings: Settings, dsp: Executor) -> SileroModel:
+    """The detector's model; what denoising imports, which is slow, is there afterwards, too."""
+    loop = asyncio.get_running_loop()
+    if settings.noise_reduction != NoiseReduction.OFF.value:
+        await loop.run_in_executor(dsp, SpectralGateDenoiser)
+    return await loop.run_in_executor(dsp, SileroModel)
 
 
 def _notices_of(machine: Machine) -> list[str]:

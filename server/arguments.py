@@ -6,10 +6,11 @@ import argparse
 import dataclasses
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asr.types import LOCAL_ID
+from server.access_file import TOKEN_VARIABLE
 from server.commands import Command, CommandKind
 from server.convert_command import INSTALL_VARIABLE
 from server.setting_rows import SettingError
@@ -35,6 +36,7 @@ examples:
   python realtime_thai_asr_server.py --control-port 9000 --audio-port 9001
   python realtime_thai_asr_server.py --download biodatlab-medium-faster
   python realtime_thai_asr_server.py --doctor                 what is missing, and what to do
+  python realtime_thai_asr_server.py --new-token NAME         who may connect: docs/access.md
 """
 
 
@@ -46,6 +48,8 @@ class Invocation:
     command: Command | None = None
     model_named: bool = False
     """The model was chosen by a flag, a variable or the file."""
+    token: str = field(default="", repr=False)
+    """The admin's, of the environment; no setting, since settings are shown."""
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -64,14 +68,15 @@ def read_invocation(arguments: Sequence[str], environment: Mapping[str, str]) ->
     config = given.pop("config") or environment.get(f"{ENV_PREFIX}CONFIG")
     if config:
         changes |= _from_file(Path(config))
-    for field in dataclasses.fields(Settings):
-        text = environment.get(ENV_PREFIX + field.name.upper())
+    for setting in dataclasses.fields(Settings):
+        text = environment.get(ENV_PREFIX + setting.name.upper())
         if text is not None:
-            changes[field.name] = _from_variable(field.name, text)
+            changes[setting.name] = _from_variable(setting.name, text)
     changes |= {name: value for name, value in given.items() if value is not None}
     if changes.get("model_path"):
         changes.setdefault("model", LOCAL_ID)
-    return Invocation(Settings().changed(changes), command, "model" in changes)
+    token = environment.get(TOKEN_VARIABLE, "")
+    return Invocation(Settings().changed(changes), command, "model" in changes, token)
 
 
 def _pop_command(given: dict[str, object]) -> Command | None:
@@ -87,6 +92,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     known = {
         "CONFIG",
         INSTALL_VARIABLE.removeprefix(ENV_PREFIX),
+        TOKEN_VARIABLE.removeprefix(ENV_PREFIX),
         *(name.upper() for name in Settings.names()),
     }
     return sorted(
@@ -124,9 +130,14 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--doctor", action="store_true", help="say what this machine lacks and what to do, then end"
     )
-    for field in dataclasses.fields(Settings):
-        if field.metadata["flag"]:
-            _add_flag(parser, field.name, field.default, field.metadata)
+    instead.add_argument(
+        "--new-token",
+        metavar="NAME",
+        help="make a token, and an entry for the access file that knows its hash only, then end",
+    )
+    for setting in dataclasses.fields(Settings):
+        if setting.metadata["flag"]:
+            _add_flag(parser, setting.name, setting.default, setting.metadata)
     return parser
 
 

@@ -41,6 +41,8 @@ class Place:
     speaker: Speaker | None = None
     working: asyncio.Task[None] | None = None
     seat: Seat[Place] | None = None
+    replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    """Its client has another connection: what was not taken of this one comes again there."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
     """Its connection's handler is done with it."""
 
@@ -80,12 +82,12 @@ class Attendance:
             address.every_event,
             address.finals,
         )
-        place = Place(context.registry.enter(session_id), peer, connection)
+        place = Place(context.registry.enter(session_id, handshake.namespace), peer, connection)
         if address.resume is not Resume.NO and context.settings.resume_s > 0:
             place.seat = self._seats.open(peer.id, _key(handshake), place)
         self._greet(place, resumed=False if address.resume is Resume.BACK else UNSET)
         place.session.join(peer)
-        if peer.port is Port.AUDIO and peer.role is Role.SPEAKER:
+        if peer.port is Port.AUDIO and peer.role is not Role.VIEWER:
             place.speaker = Speaker(
                 context,
                 place.session,
@@ -93,7 +95,8 @@ class Attendance:
                 address.speaker,
                 may_come_back=place.seat is not None,
             )
-            place.working = place.speaker.start()
+            with context.log_ids.about(connection=peer.id, session=session_id):
+                place.working = place.speaker.start()
         if peer.role is Role.VIEWER or address.resume is not Resume.NO:
             place.session.send_snapshot(peer)
         return place
@@ -107,6 +110,7 @@ class Attendance:
         """
         seat = self._seats.find(request.resume_token, _key(handshake))
         if seat is not None and seat.state is SeatState.TAKEN:
+            seat.holder.replaced.set()
             seat.holder.connection.transport.abort()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(OLD_CONNECTION_S):
@@ -224,4 +228,5 @@ class Attendance:
 
 def _key(handshake: Handshake) -> str:
     """What a client that comes back must have in common with who was there."""
-    return handshake.port.value
+    who = "" if handshake.identity is None else f"{handshake.namespace}/{handshake.identity.name}"
+    return f"{handshake.port.value} {who}"

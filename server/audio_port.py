@@ -25,23 +25,30 @@ FAREWELL_S = 1.0
 class SpeakerConnection:
     """One connection of a speaker: its wire side. `Speaker` is its audio side."""
 
-    def __init__(self, speaker: Speaker, working: asyncio.Task[None]) -> None:
+    def __init__(
+        self, speaker: Speaker, working: asyncio.Task[None], replaced: asyncio.Event
+    ) -> None:
+        """`working` is the speaker's task. Once `replaced`, nothing more is taken."""
         self._speaker = speaker
         self._working = working
+        self._replaced = replaced
         self._messages = 0
 
     async def serve(self, socket: ServerConnection) -> None:
         """Take audio until the client is gone or its audio cannot be processed any more."""
         self._speaker.presence.attach(socket)
         reading = asyncio.create_task(self._read(socket), name=f"read {self._speaker.id}")
+        replaced = asyncio.create_task(self._replaced.wait(), name=f"replace {self._speaker.id}")
         try:
-            await asyncio.wait({reading, self._working}, return_when=asyncio.FIRST_COMPLETED)
+            ends = {reading, replaced, self._working}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if self._working.done() and self._speaker.failure is not None:
                 await self._give_up(socket, self._speaker.failure)
         finally:
             self._speaker.presence.detach()
             reading.cancel()
-            (ended,) = await asyncio.gather(reading, return_exceptions=True)
+            replaced.cancel()
+            (ended, _) = await asyncio.gather(reading, replaced, return_exceptions=True)
             if isinstance(ended, Exception):
                 logger.error("audio %s: reading failed", self._speaker.id, exc_info=ended)
 

@@ -13,11 +13,12 @@ WILDCARD_HOSTS = ("0.0.0.0", "::", "")
 """Addresses to listen on that mean every address; no browser can go there."""
 
 
-def page_url(host: str, port: int) -> str:
+def page_url(host: str, port: int, *, secure: bool = False) -> str:
     """Where a browser on this machine finds the page of a server that listens on `host`."""
+    scheme = "https" if secure else "http"
     if host in WILDCARD_HOSTS:
         host = "localhost"
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
 
 def open_page(url: str, open_url: Callable[[str], bool] = webbrowser.open) -> threading.Thread:

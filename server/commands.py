@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from enum import Enum
 
+from server.access_file import new_entry
 from server.convert_command import convert
 from server.doctor import examine
 from server.download_command import download
@@ -17,22 +19,34 @@ class CommandKind(Enum):
     DOWNLOAD = "download"
     CONVERT = "convert"
     DOCTOR = "doctor"
+    NEW_TOKEN = "new_token"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One of them; `model_id` says of which model, where that matters."""
+    """One of them; `name` says of which model or for whom, where that matters."""
 
     kind: CommandKind
-    model_id: str = ""
+    name: str = ""
 
 
 def run_command(command: Command, settings: Settings) -> int:
-    """Do it (blocking); 0 is success."""
+    """Do it (blocking); 0 is success. Raises AccessError, CatalogueError, EngineError."""
     match command.kind:
         case CommandKind.DOWNLOAD:
-            return download(command.model_id, settings)
+            return download(command.name, settings)
         case CommandKind.CONVERT:
-            return convert(command.model_id, settings)
+            return convert(command.name, settings)
         case CommandKind.DOCTOR:
             return examine(settings)
+        case CommandKind.NEW_TOKEN:
+            return _make_token(command.name)
+
+
+def _make_token(name: str) -> int:
+    """The entry goes to standard output, for a file; the token to the terminal only."""
+    token, entry = new_entry(name)
+    sys.stdout.write(entry)
+    sys.stdout.flush()
+    sys.stderr.write(f"The token of {name}, shown this once: {token}\n")
+    return 0

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
+from asr.device import DeviceProbe
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
+from server.access_control import AccessControl
+from server.instruments import Instruments
 from server.latency import FinalLatencies
+from server.log_ids import LogIds
 from server.loop_lag import LoopLag
 from server.messages import Limits
 from server.registry import SessionRegistry
@@ -44,11 +48,15 @@ class Context:
     dsp: Executor
     tasks: TaskSet
     ports: Ports
+    access: AccessControl
+    probe: DeviceProbe
+    log_ids: LogIds
     loop_lag: LoopLag
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
+    instruments: Instruments = field(default_factory=Instruments)
     final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""

@@ -19,18 +19,20 @@ from server.messages import (
     optional,
 )
 from server.model_requests import ModelRequests
-from server.peer import Peer, Role
+from server.peer import Peer
+from server.permissions import objection
 from server.presenter import timestamp
 from server.protocol import ProtocolError
 from server.registry import Session
 from server.setting_rows import SettingError
 from server.settings import SESSION_SETTINGS
+from server.settings_access import NETWORKS, PATHS
 from server.status import server_status, statistics_snapshot
 
 logger = logging.getLogger(__name__)
 
-PRIVATE_SETTINGS = ("models_file", "model_path", "cache_dir", "log_file")
-"""Paths of the server's machine are nobody else's business."""
+PRIVATE_SETTINGS = ("models_file", "model_path", "cache_dir", "log_file", *PATHS, *NETWORKS)
+"""Paths of the server's machine, and its network, are nobody else's business."""
 
 
 class ControlConnection:
@@ -50,23 +52,17 @@ class ControlConnection:
 
     async def _on_message(self, message: str | bytes) -> None:
         try:
-            await self._answer(protocol.parse_control(message))
+            request = protocol.parse_control(message)
+            with self._context.log_ids.about(request=request.request_id):
+                await self._answer(request)
         except ProtocolError as error:
             self._context.statistics.add("control_messages_refused")
             self._error(error.code, error.message, error.request_id)
 
     async def _answer(self, request: protocol.ControlRequest) -> None:
-        changes = isinstance(
-            request,
-            protocol.LoadModel
-            | protocol.CancelLoad
-            | protocol.EndShadow
-            | protocol.StartRecording
-            | protocol.StopRecording
-            | protocol.UpdateConfig,
-        )
-        if changes and self._peer.role is Role.VIEWER:
-            raise ProtocolError("forbidden", "a viewer only listens", request.request_id)
+        why_not = objection(request, self._peer.role, guarded=self._context.access.guarded)
+        if why_not is not None:
+            raise ProtocolError("forbidden", why_not, request.request_id)
         match request:
             case protocol.LoadModel():
                 self._models.load(request)
@@ -127,4 +123,5 @@ class ControlConnection:
         )
 
     def _error(self, code: str, message: str, request_id: str | None) -> None:
+        self._context.statistics.add(f"errors_{code}")
         self._peer.send(ErrorEvent(code=code, message=message, request_id=optional(request_id)))

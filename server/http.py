@@ -7,8 +7,9 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 
@@ -16,9 +17,10 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from server.addresses import AddressError, parse_address
+from server.addresses import Address, AddressError, parse_address, refuse_secrets
 from server.connection import Connection
 from server.handshake import Gate, Handshake, Refusal, judge
+from server.metrics import CONTENT_TYPE, Metrics
 from server.peer import Port
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,21 @@ def _headers(request: Request) -> Mapping[str, str]:
     return joined
 
 
+def may_scrape(whom: str, remote: str, headers: Mapping[str, str]) -> bool:
+    """Whether the metrics are for an address: `all`, `local` or `off`. Pure.
+
+    What a proxy on this machine forwards comes from elsewhere.
+    """
+    if whom == "local":
+        try:
+            address = ip_address(remote)
+        except ValueError:
+            return False
+        forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
+        return address.is_loopback and not forwarded
+    return whom == "all"
+
+
 class HttpDoor:
     """Answers what is no WebSocket handshake, and handshakes that cannot be honoured."""
 
@@ -75,28 +92,49 @@ class HttpDoor:
         *,
         ready: Callable[[], bool],
         draining: Callable[[], bool],
+        first_gates: Sequence[Gate] = (),
         gates: Sequence[Gate] = (),
+        secure: bool = False,
         on_refused: Callable[[str], object] = lambda _: None,
+        metrics: Metrics | None = None,
+        metrics_for: str = "local",
     ) -> None:
-        """`on_refused` is told the reason of each handshake that is refused."""
+        """`first_gates` are for every request, `gates` for handshakes after that.
+
+        `on_refused` is told the reason of each that is refused. `secure`: the port speaks TLS.
+        """
         self._port = port
         self._page = page
         self._ready = ready
         self._draining = draining
+        self._first_gates = first_gates
         self._gates = gates
+        self._secure = secure
         self._on_refused = on_refused
+        self._metrics = metrics
+        self._metrics_for = metrics_for
 
     async def process_request(
         self, connection: ServerConnection, request: Request
     ) -> Response | None:
         """`process_request` of websockets: None lets the handshake go on."""
+        caller = self._caller(connection, request)
+        if isinstance(caller, Refusal):
+            return self._refuse(connection, caller)
         if any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
-            return self._handshake(cast(Connection, connection), request)
-        path = request.path.partition("?")[0]
+            return self._handshake(cast(Connection, connection), caller, request)
+        return await self._plain(connection, caller, request.path.partition("?")[0])
+
+    async def _plain(self, connection: ServerConnection, caller: Handshake, path: str) -> Response:
         if path == "/healthz":
             return connection.respond(HTTPStatus.OK, "ok\n")
         if path == "/readyz":
             return self._readiness(connection)
+        if path == "/metrics" and self._port is Port.CONTROL and self._metrics is not None:
+            return await self._scrape(connection, caller, self._metrics)
+        return self._static(connection, path)
+
+    def _static(self, connection: ServerConnection, path: str) -> Response:
         if path in ("/", "/index.html") and self._port is Port.CONTROL:
             return self._html()
         if path == "/":
@@ -107,23 +145,42 @@ class HttpDoor:
             )
         return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
 
-    def _handshake(self, connection: Connection, request: Request) -> Response | None:
-        verdict = self._judge(connection, request)
-        if isinstance(verdict, Handshake):
-            connection.admitted = verdict
-            return None
-        self._on_refused(verdict.reason)
-        logger.info("%s: handshake refused (%s)", self._port.value, verdict.reason)
-        response = connection.respond(verdict.status, f"{verdict.message}\n")
-        for name, value in verdict.headers:
+    def _caller(self, connection: ServerConnection, request: Request) -> Handshake | Refusal:
+        caller = Handshake(
+            port=self._port,
+            address=Address(),
+            remote=str((connection.remote_address or ("",))[0]),
+            headers=_headers(request),
+            secure=self._secure,
+        )
+        try:
+            refuse_secrets(request.path)
+        except AddressError as error:
+            return Refusal(HTTPStatus.BAD_REQUEST, error.reason, str(error))
+        return judge(caller, self._first_gates)
+
+    def _handshake(
+        self, connection: Connection, caller: Handshake, request: Request
+    ) -> Response | None:
+        verdict = self._judge(caller, request)
+        if isinstance(verdict, Refusal):
+            return self._refuse(connection, verdict)
+        connection.admitted = verdict
+        return None
+
+    def _refuse(self, connection: ServerConnection, refusal: Refusal) -> Response:
+        self._on_refused(refusal.reason)
+        logger.info("%s: handshake refused (%s)", self._port.value, refusal.reason)
+        response = connection.respond(refusal.status, f"{refusal.message}\n")
+        for name, value in refusal.headers:
             response.headers[name] = value
         return response
 
-    def _judge(self, connection: Connection, request: Request) -> Handshake | Refusal:
+    def _judge(self, caller: Handshake, request: Request) -> Handshake | Refusal:
         try:
             address = parse_address(request.path)
         except AddressError as error:
-            return Refusal(HTTPStatus.BAD_REQUEST, "bad_query", str(error))
+            return Refusal(HTTPStatus.BAD_REQUEST, error.reason, str(error))
         if address is None:
             return Refusal(
                 HTTPStatus.NOT_FOUND, "no_endpoint", "WebSocket endpoints: / /ws/control /ws/audio"
@@ -134,13 +191,7 @@ class HttpDoor:
                 "shutting_down",
                 "the server is shutting down; try again shortly",
             )
-        handshake = Handshake(
-            port=self._port,
-            address=address,
-            remote=str((connection.remote_address or ("",))[0]),
-            headers=_headers(request),
-        )
-        return judge(handshake, self._gates)
+        return judge(replace(caller, address=address), self._gates)
 
     def _readiness(self, connection: ServerConnection) -> Response:
         if self._draining():
@@ -148,6 +199,21 @@ class HttpDoor:
         if not self._ready():
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no model loaded yet\n")
         return connection.respond(HTTPStatus.OK, "ready\n")
+
+    async def _scrape(
+        self, connection: ServerConnection, caller: Handshake, metrics: Metrics
+    ) -> Response:
+        if not may_scrape(self._metrics_for, caller.remote, caller.headers):
+            return connection.respond(HTTPStatus.FORBIDDEN, "metrics are for this machine only\n")
+        body = await metrics.page()
+        headers = Headers(
+            [
+                ("Content-Type", CONTENT_TYPE),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        return Response(HTTPStatus.OK, "OK", headers, body)
 
     def _html(self) -> Response:
         headers = Headers(

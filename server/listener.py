@@ -18,9 +18,11 @@ from server.audio_port import SpeakerConnection, serve_viewer
 from server.connection import Connection
 from server.context import Context
 from server.control import ControlConnection
+from server.credentials import chosen_subprotocol
 from server.first_words import read_resume
 from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
+from server.metrics import Metrics
 from server.peer import Port
 
 logger = logging.getLogger(__name__)
@@ -61,7 +63,8 @@ class Listener:
         self._draining = False
         self._page = page
         self._attendance = Attendance(context)
-        self._gates: tuple[Gate, ...] = ()
+        self._metrics = Metrics(context, context.probe)
+        self._gates: tuple[Gate, ...] = context.access.gates
         """What a handshake must pass on either port, in order."""
 
     def check(self) -> None:
@@ -87,12 +90,12 @@ class Listener:
         """Bind both ports and set `context.ports`. Raises ListenError."""
         settings, ports = self._context.settings, self._context.ports
         self._context.tasks.spawn(self._attendance.keep_house(), name="attendance")
-        ports.control = await self._bind(
-            Port.CONTROL, settings.control_port, settings.max_control_message_bytes
-        )
-        ports.audio = await self._bind(
-            Port.AUDIO, settings.audio_port, settings.max_audio_message_bytes
-        )
+        ports.control = await self._bind(Port.CONTROL, settings.control_port)
+        ports.audio = await self._bind(Port.AUDIO, settings.audio_port)
+
+    async def reload(self) -> None:
+        """Read tokens and certificate again; who is not let in any more is closed with 4401."""
+        await self._context.access.reload(c for s in self._servers for c in s.connections)
 
     def refuse_new(self) -> None:
         """New connections are answered with 503 from now on."""
@@ -119,14 +122,24 @@ class Listener:
         host = self._context.settings.host
         return LOOPBACK_HOSTS if host == "localhost" else (host,)
 
-    async def _bind(self, port: Port, number: int, max_size: int) -> int:
+    def _max_size_bytes(self, port: Port) -> int:
+        settings = self._context.settings
+        if port is Port.CONTROL:
+            return settings.max_control_message_bytes
+        return settings.max_audio_message_bytes
+
+    async def _bind(self, port: Port, number: int) -> int:
         door = HttpDoor(
             port,
             self._page,
             ready=lambda: self._context.models.current is not None,
             draining=lambda: self._draining,
+            first_gates=self._context.access.first_gates,
             gates=self._gates,
+            secure=self._context.access.secure,
             on_refused=self._count_refused,
+            metrics=self._metrics,
+            metrics_for=self._context.settings.metrics,
         )
         for position, host in enumerate(self.hosts):
             try:
@@ -135,7 +148,8 @@ class Listener:
                     host,
                     number,
                     process_request=door.process_request,
-                    max_size=max_size,
+                    select_subprotocol=lambda _, offered: chosen_subprotocol(offered),
+                    max_size=self._max_size_bytes(port),
                     max_queue=MAX_QUEUED_FRAMES,
                     compression=None,
                     ping_interval=PING_INTERVAL_S,
@@ -143,6 +157,7 @@ class Listener:
                     close_timeout=CLOSE_TIMEOUT_S,
                     server_header=None,
                     create_connection=Connection,
+                    **self._context.access.tls_options(),
                 )
             except OSError as error:
                 if position > 0:
@@ -157,7 +172,8 @@ class Listener:
         async def handle(connection: ServerConnection) -> None:
             assert isinstance(connection, Connection)
             assert connection.admitted is not None  # HttpDoor let nothing else through
-            await self._serve(connection.admitted, connection)
+            with self._context.log_ids.about(remote=connection.admitted.remote):
+                await self._serve(connection.admitted, connection)
 
         return handle
 
@@ -167,29 +183,45 @@ class Listener:
 
     async def _serve(self, handshake: Handshake, connection: ServerConnection) -> None:
         try:
-            place = await self._place(handshake, connection)
+            known = await self._context.access.authenticate(
+                handshake, connection, self._max_size_bytes(handshake.port)
+            )
+            place = None if known is None else await self._place(known, connection)
         except ConnectionClosed:
             return  # it left before it was in a session
-        if place is None:
+        if known is None or place is None:
             return
+        port = handshake.port.value
+        who = "" if known.identity is None else f" as {known.identity.name}"
+        self._context.statistics.add(f"connections_{port}")
+        about = self._context.log_ids.about
+        with about(connection=place.peer.id, session=place.session.id):
+            logger.info("%s: joined%s", port, who)
+            try:
+                await self._converse(place, connection)
+            except ConnectionClosed as closed:
+                logger.info("%s: connection lost (%r)", port, str(closed))
+            finally:
+                logger.info("%s: left", port)
+
+    async def _converse(self, place: Place, connection: ServerConnection) -> None:
+        """Until the connection or its client is gone. Raises ConnectionClosed."""
         context, peer, session = self._context, place.peer, place.session
-        context.statistics.add(f"connections_{handshake.port.value}")
-        logger.info("%s %s: joined session %s", handshake.port.value, peer.id, session.id)
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
         try:
             if place.speaker is not None and place.working is not None:
-                await SpeakerConnection(place.speaker, place.working).serve(connection)
-            elif handshake.port is Port.CONTROL:
+                speaking = SpeakerConnection(place.speaker, place.working, place.replaced)
+                await speaking.serve(connection)
+            elif peer.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
                 await serve_viewer(session, peer, connection)
-        except ConnectionClosed as closed:
-            logger.info("%s %s: connection lost (%r)", peer.port.value, peer.id, str(closed))
         finally:
+            if peer.outbox.overflowed:
+                context.statistics.add("slow_clients_closed")
             await self._attendance.leave(place, connection)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
-            logger.info("%s %s: left", peer.port.value, peer.id)
 
     async def _place(self, handshake: Handshake, connection: ServerConnection) -> Place | None:
         """Where the connection belongs; None, and it is closed, if it does not say what it must."""
@@ -206,7 +238,6 @@ class Listener:
     def _session_id(self, address: Address) -> str:
         if address.session is not None:
             return address.session
-        local = self._context.settings.host in ("localhost", *LOOPBACK_HOSTS)
-        if local or self._context.settings.shared_default:
+        if self._context.access.private or self._context.settings.shared_default:
             return DEFAULT_SESSION
         return f"private-{secrets.token_hex(8)}"

@@ -2,22 +2,74 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.handlers
 import sys
+from datetime import UTC, datetime
+from enum import Enum
+
+from server.log_ids import LogIds
+from server.presenter import timestamp
 
 MAX_LOG_BYTES = 5_000_000
 LOG_FILES_KEPT = 3
 
 
-def set_up_logging(level: str, log_file: str) -> None:
+class LogFormat(Enum):
+    """How a line of the log looks."""
+
+    READABLE = "readable"
+    JSON = "json"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, ids, and an exception if any."""
+
+    def __init__(self, ids: LogIds) -> None:
+        super().__init__()
+        self._ids = ids
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line = {
+            "time": timestamp(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self._ids.current(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class _RotatingFile(logging.handlers.RotatingFileHandler):
+    """A log file that cannot be written is said once on the console, and not for every line."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8")
+        self._told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """A line could not be written: the server goes on."""
+        if not self._told:
+            self._told = True
+            error = sys.exc_info()[1]
+            sys.stderr.write(f"the log file takes no more lines ({error}); the server goes on\n")
+
+
+def set_up_logging(
+    level: str, log_file: str, log_format: LogFormat = LogFormat.READABLE, ids: LogIds | None = None
+) -> None:
     """Log to stderr and, if named, to a rotated file."""
     root = logging.getLogger()
     root.setLevel(level.upper())
-    layout = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    console = logging.StreamHandler(sys.stderr)
-    console.setFormatter(layout)
-    root.addHandler(console)
+    ids = ids or LogIds()
+    layout: logging.Formatter = JsonFormatter(ids)
+    if log_format is LogFormat.READABLE:
+        layout = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s%(shown_ids)s: %(message)s")
+    _add(root, logging.StreamHandler(sys.stderr), layout, ids)
     # the library reports every refused handshake of a port scanner as a stack trace
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     for library in ("httpx", "httpx2"):  # every request, with the signed address of each file
@@ -25,13 +77,18 @@ def set_up_logging(level: str, log_file: str) -> None:
     if not log_file:
         return
     try:
-        file = logging.handlers.RotatingFileHandler(
-            log_file, maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8"
-        )
+        file = _RotatingFile(log_file)
     except OSError as error:
         logging.getLogger(__name__).warning(
             "no log file: cannot write %s (%s)", log_file, error.strerror
         )
         return
-    file.setFormatter(layout)
-    root.addHandler(file)
+    _add(root, file, layout, ids)
+
+
+def _add(
+    root: logging.Logger, handler: logging.Handler, layout: logging.Formatter, ids: LogIds
+) -> None:
+    handler.setFormatter(layout)
+    handler.addFilter(ids)
+    root.addHandler(handler)

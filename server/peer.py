@@ -32,6 +32,8 @@ class Role(Enum):
     SPEAKER = "speaker"
     VIEWER = "viewer"
     """Hears everything, sends nothing that changes anything."""
+    ADMIN = "admin"
+    """A speaker that may also load models and change settings; where there are tokens."""
 
 
 class Finals(Enum):

@@ -13,6 +13,10 @@ AFTER_RETURN_S = 1.0
 """A client that is back sends again what was lost before it counts as silent."""
 
 
+SETTLED_S = 0.5
+"""What arrived ahead of a pong may still be on its way inside the server."""
+
+
 class Line(Protocol):
     """A WebSocket connection, as far as it can be asked for a sign of life."""
 
@@ -24,8 +28,8 @@ class Line(Protocol):
 class Presence:
     """A client that may come back is not taken for silent because its network is.
 
-    What `matters` is False for is always there. Otherwise the client is there once it answered a
-    ping that was sent after it fell silent: what it had sent before has arrived then, too.
+    What `matters` is False for is always there. Otherwise the client is there half a second after
+    it answered a ping that was sent when it fell silent: what it had sent before has arrived then.
     """
 
     def __init__(self, *, matters: bool) -> None:
@@ -33,7 +37,7 @@ class Presence:
         self._line: Line | None = None
         self._asking: asyncio.Task[None] | None = None
         self._wanted = False
-        self._answered = False
+        self._answered_s: float | None = None
 
     def attach(self, line: Line) -> None:
         """The client's connection stands."""
@@ -54,7 +58,10 @@ class Presence:
 
     def is_there(self) -> bool:
         """Whether the client is known to be there, and silent."""
-        return self._answered or not self._matters
+        if not self._matters:
+            return True
+        now_s = asyncio.get_running_loop().time()
+        return self._answered_s is not None and now_s >= self._answered_s + SETTLED_S
 
     def _start_asking(self, delay_s: float) -> None:
         self._stop_asking()
@@ -63,7 +70,7 @@ class Presence:
             self._asking = asyncio.create_task(asking, name="ask a silent client")
 
     def _stop_asking(self) -> None:
-        self._answered = False
+        self._answered_s = None
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
@@ -72,4 +79,4 @@ class Presence:
         await asyncio.sleep(delay_s)
         with contextlib.suppress(ConnectionClosed):
             await (await line.ping())
-            self._answered = True
+            self._answered_s = asyncio.get_running_loop().time()

@@ -125,6 +125,12 @@ class AudioConfig(Request, frozen=True, kw_only=True, tag="audio_config"):
     ] = UNSET
 
 
+class Authenticate(Request, frozen=True, kw_only=True, tag="authenticate"):
+    """The first message of a connection with `?auth=message`: who it is."""
+
+    token: Annotated[str, Meta(description="as the operator gave it", max_length=1000)]
+
+
 class Resume(Request, frozen=True, kw_only=True, tag="resume"):
     """The first message of a connection with `?resume=back`: its old place, if it still has it."""
 
@@ -214,12 +220,13 @@ CONTROL_REQUESTS: tuple[type[Request], ...] = (
     Ping,
 )
 AUDIO_REQUESTS: tuple[type[Request], ...] = (AudioChunk, AudioEnd, AudioConfig, Ping)
-FIRST_REQUESTS: tuple[type[Request], ...] = (Resume,)
-"""Taken before anything else, on either port, where the address promised them."""
+FIRST_REQUESTS: tuple[type[Request], ...] = (Authenticate, Resume)
+"""Taken before anything else, in this order, on either port, where the address promised them."""
 
 _CONTROL = _Parser(CONTROL_REQUESTS)
 _AUDIO = _Parser(AUDIO_REQUESTS)
-_FIRST = _Parser(FIRST_REQUESTS)
+_AUTHENTICATE = _Parser((Authenticate,))
+_RESUME = _Parser((Resume,))
 
 
 def parse_control(message: str | bytes) -> ControlRequest:
@@ -230,12 +237,22 @@ def parse_control(message: str | bytes) -> ControlRequest:
     return request
 
 
+def parse_authenticate(message: str | bytes) -> Authenticate:
+    """Parse the first message of a connection with `?auth=message`. Raises ProtocolError."""
+    request: Authenticate = _AUTHENTICATE.parse(_as_text(message))
+    return request
+
+
 def parse_first(message: str | bytes) -> Resume:
-    """Parse the first message of a connection that promised one. Raises ProtocolError."""
+    """Parse the first message of a connection with `?resume=back`. Raises ProtocolError."""
+    request: Resume = _RESUME.parse(_as_text(message))
+    return request
+
+
+def _as_text(message: str | bytes) -> str:
     if isinstance(message, bytes):
         raise ProtocolError("bad_message", "the first message is a JSON object")
-    request: Resume = _FIRST.parse(message)
-    return request
+    return message
 
 
 def parse_audio(message: str | bytes) -> AudioRequest | NumberedAudio | bytes:

@@ -42,8 +42,15 @@ class AudioSource(Protocol):
 class Session:
     """A broadcast group: peers of both ports, one recording state, its own live settings."""
 
-    def __init__(self, session_id: str, settings: Settings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        settings: Settings,
+        clock: Callable[[], float],
+        namespace: str = "",
+    ) -> None:
         self.id = session_id
+        self.namespace = namespace
         self.settings = settings
         self.core = SessionCore(session_id)
         self._clock = clock
@@ -219,12 +226,12 @@ class Session:
 
 
 class SessionRegistry:
-    """All sessions by name. A session lives while somebody is in it."""
+    """All sessions by namespace and name. A session lives while somebody is in it."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._clock = clock
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
         self._told_model: str | None = None
 
     @property
@@ -232,20 +239,22 @@ class SessionRegistry:
         """The sessions that exist."""
         return tuple(self._sessions.values())
 
-    def enter(self, session_id: str) -> Session:
-        """The session of that name, made if it is new."""
-        session = self._sessions.get(session_id)
+    def enter(self, session_id: str, namespace: str = "") -> Session:
+        """The session of that name in a namespace, made if it is new."""
+        key = (namespace, session_id)
+        session = self._sessions.get(key)
         if session is None:
-            session = Session(session_id, self._settings, self._clock)
-            self._sessions[session_id] = session
+            session = Session(session_id, self._settings, self._clock, namespace)
+            self._sessions[key] = session
             logger.info("session %s: opened", session_id)
         return session
 
     def release(self, session: Session) -> None:
         """Forget a session that nobody is in."""
-        if session.empty and self._sessions.get(session.id) is session:
+        key = (session.namespace, session.id)
+        if session.empty and self._sessions.get(key) is session:
             session.close()
-            del self._sessions[session.id]
+            del self._sessions[key]
             logger.info("session %s: closed", session.id)
 
     def tell_control(self, event: Event, but: Peer | None = None) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from audio.types import FrontendConfig, NoiseReduction, VadKind
 from server.setting_rows import SettingError, Value
+from server.settings_access import AccessSettings
 from server.settings_limits import LimitSettings
 from server.settings_listening import ListeningSettings
 from server.settings_models import ModelSettings
@@ -24,7 +25,14 @@ ENV_PREFIX = "THAI_ASR_"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(WatchingSettings, LimitSettings, SpeechSettings, ModelSettings, ListeningSettings):
+class Settings(
+    WatchingSettings,
+    LimitSettings,
+    SpeechSettings,
+    ModelSettings,
+    AccessSettings,
+    ListeningSettings,
+):
     """The server's settings; `--help` and the documentation begin with the last base."""
 
     def frontend(self) -> FrontendConfig:

@@ -16,3 +16,16 @@ class WatchingSettings:
         "info", "how much is logged", flag=True, choices=("debug", "info", "warning", "error")
     )
     log_file: str = row("server.log", "log file, rotated; empty for none", flag=True)
+    log_format: str = row(
+        "readable",
+        "lines for people, or one JSON object a line",
+        flag=True,
+        choices=("readable", "json"),
+    )
+    # metrics
+    metrics: str = row(
+        "local",
+        "who may read /metrics on the control port: programs on this machine, everybody, nobody",
+        flag=True,
+        choices=("local", "all", "off"),
+    )

@@ -69,10 +69,14 @@ class Voice:
         if isinstance(event, FinalTranscription):
             self._count_final(event)
         self._context.statistics.add(f"events_{event.__struct_config__.tag}")
+        if isinstance(event, ErrorEvent):
+            self._context.statistics.add(f"errors_{event.code}")
         self._session.broadcast(event)
         if isinstance(news, FinalText) and not news.silent:
             received_s = self._received_s(stream_index, news.end_sample)
-            self._context.final_latencies.add(self._context.clock() - received_s)
+            latency_s = self._context.clock() - received_s
+            self._context.final_latencies.add(latency_s)
+            self._context.instruments.final_sent(latency_s)
             self._context.shadow.heard(self.stream_id(stream_index), news)
 
     def on_problem(self, code: str, message: str) -> None:
@@ -81,7 +85,8 @@ class Voice:
         self.error(code, message)
 
     def on_decoded(self, result: DecodeResult) -> None:
-        """Warn once per connection when decodes are slow."""
+        """Count it; warn once per connection when decodes are slow."""
+        self._context.instruments.decoded(result.request.kind.value, result.decode_s)
         if result.decode_s > SLOW_DECODE_S and not self._slow_told:
             self._slow_told = True
             logger.warning("%s (%.1f s)", SLOW_DECODE_MESSAGE, result.decode_s)
@@ -117,6 +122,7 @@ class Voice:
 
     def on_failure(self, code: str, error: BaseException | None) -> None:
         """The audio side failed for good."""
+        self._context.statistics.add(f"errors_{code}")
         self._session.broadcast(
             ErrorEvent(
                 code=code,
@@ -129,6 +135,7 @@ class Voice:
 
     def error(self, code: str, message: str, request_id: str | None = None) -> None:
         """Tell the sender of an error."""
+        self._context.statistics.add(f"errors_{code}")
         self._session.tell(
             self._connection,
             ErrorEvent(

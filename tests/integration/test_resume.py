@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from pathlib import Path
 
 import pytest
 
+from asr.scripted_engine import ScriptedEngine
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
 from tests.support.resuming import ResumingClient
-from tests.support.running_server import RunningServer, run_server
+from tests.support.running_server import RunningServer, ScriptedModels, run_server
 from tests.support.speech import pieces
 
 SAID = pcm16(synthetic_speech(1.4)) + pcm16(silence(1.0))
@@ -81,6 +83,27 @@ async def test_a_connection_that_only_seems_to_stand_is_replaced(tmp_path: Path)
             await client.end()
             assert client.texts() == expected
             await old.wait_closed()
+
+
+async def test_a_connection_whose_audio_waits_for_room_is_replaced(tmp_path: Path) -> None:
+    """The server is behind and reads nothing, so it does not see that the old one is gone."""
+    gate = threading.Event()
+    gate.set()
+    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
+    async with (
+        run_server(tmp_path, models, inbox_audio_s=0.5) as server,
+        ResumingClient(server.audio_url) as client,
+    ):
+        gate.clear()
+        await client.say(list(pieces(SAID * 8, 12_800)))
+        for _ in range(4):  # as many finals wait as may
+            await client.until("speech_ended")
+        client.cut()
+        assert (await client.connect())["resumed"]
+        gate.set()
+        await client.end()
+        assert len(client.texts()) == 8
+        assert [final["utterance_id"] for final in client.finals()] == list(range(1, 9))
 
 
 async def test_a_final_that_was_lost_on_its_way_is_said_again(tmp_path: Path) -> None:

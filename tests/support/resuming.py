@@ -58,7 +58,9 @@ class ResumingClient:
         connected = await self.until("connected")
         self.token = connected["resume_token"]
         self.resumed = connected.get("resumed")
-        if self.resumed:
+        if not self.resumed:
+            self.last_event_id = connected["last_event_id"]
+        else:
             self._forget(connected.get("received_messages", 0))
             for message in self._sent:
                 await self._socket.send(message)

@@ -22,6 +22,7 @@ from asr.scripted_engine import ScriptedEngine
 from asr.transfer import Transfer
 from asr.types import ModelSpec
 from server.app import App
+from server.log_ids import LogIds
 from server.settings import Settings
 
 EVENT_LIMIT_S = 90.0
@@ -151,6 +152,7 @@ def scripted_app(
     *,
     model_named: bool = False,
     probe: DeviceProbe | None = None,
+    log_ids: LogIds | None = None,
 ) -> App:
     """A server with scripted models for free ports."""
     catalogue = tmp_path / "models.yaml"
@@ -174,7 +176,7 @@ def scripted_app(
     def make_models(*_: object) -> ScriptedModels:
         return chosen
 
-    return App(settings, make_models, open_url, probe, model_named=model_named)
+    return App(settings, make_models, open_url, probe, model_named=model_named, log_ids=log_ids)
 
 
 @asynccontextmanager

@@ -11,6 +11,11 @@ from server.presence import Presence
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.fixture(autouse=True)
+def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "SETTLED_S", 0.0)
+
+
 class FakeLine:
     def __init__(self) -> None:
         self.pinged = asyncio.Event()
@@ -76,5 +81,20 @@ async def test_a_client_that_is_back_is_asked_when_it_had_time_to_send(
     await asyncio.sleep(0)
     assert not line.pinged.is_set()
     await line.answer()
+    assert there.is_there()
+    there.detach()
+
+
+async def test_an_answer_counts_once_what_came_before_it_has_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(presence, "SETTLED_S", 0.1)
+    line = FakeLine()
+    there = Presence(matters=True)
+    there.attach(line)
+    there.look()
+    await line.answer()
+    assert not there.is_there()
+    await asyncio.sleep(0.11)
     assert there.is_there()
     there.detach()

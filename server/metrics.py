@@ -1,0 +1,155 @@
+"""The server's state as Prometheus metrics. No names of sessions or speakers, and no text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from asr.device import DeviceProbe
+from server.context import Context
+from server.peer import Port
+
+PREFIX = "thai_asr_"
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+COUNTED = {
+    "finals": "Finals sent",
+    "finals_provisional": "Provisional finals sent",
+    "finals_audio_s": "Seconds of audio in finals",
+    "audio_received_s": "Seconds of audio taken",
+    "audio_received_bytes": "Bytes of audio taken",
+    "events_realtime_transcription": "Partials sent",
+    "connections_resumed": "Connections that came back to their place",
+    "handshakes_refused": "Handshakes refused, for any reason",
+    "control_messages_refused": "Messages of the control port that were answered with an error",
+    "audio_messages_refused": "Messages of the audio port that were answered with an error",
+    "overloads": "Times that audio could not be taken for 5 s",
+    "slow_clients_closed": "Connections closed because they did not read",
+}
+"""Counters of `statistics` with names of their own; they are there from the start."""
+
+BY_LABEL = {
+    "handshakes_refused_": ("handshakes_refused_by_reason", "reason", "Handshakes refused"),
+    "connections_": ("connections", "port", "Connections that joined a session"),
+    "errors_": ("errors", "code", "Errors told"),
+    "audio_problems_": ("audio_problems", "code", "Audio that could not be used as sent"),
+}
+"""Counters of `statistics` whose names end in the value of a label."""
+
+UNITS = {"_s": "_seconds", "_bytes": "_bytes"}
+
+
+class Metrics:
+    """Answers scrapes."""
+
+    def __init__(self, context: Context, probe: DeviceProbe) -> None:
+        self._context = context
+        self._probe = probe
+        self._one_at_a_time = asyncio.Lock()
+        self._now = _Now()
+        context.instruments.registry.register(self._now)
+
+    async def page(self) -> bytes:
+        """Everything, in the text format. Read on the loop, written in a thread."""
+        async with self._one_at_a_time:
+            self._now.families = [*_counters(self._context), *_gauges(self._context)]
+            device = self._context.models.current_info
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(None, self._write, device.device if device else "")
+
+    def _write(self, device: str) -> bytes:
+        memory = self._probe.memory(device) if device else None
+        if memory is not None:
+            of_device = GaugeMetricFamily(
+                f"{PREFIX}device_memory_bytes",
+                "Memory of the device that the model runs on",
+                labels=["device", "state"],
+            )
+            of_device.add_metric([device, "total"], memory.total_mb * 2**20)
+            of_device.add_metric([device, "free"], memory.free_mb * 2**20)
+            self._now.families.append(of_device)
+        return generate_latest(self._context.instruments.registry)
+
+
+class _Now(Collector):
+    """What was read for the scrape that is being answered."""
+
+    def __init__(self) -> None:
+        self.families: list[Metric] = []
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics of this scrape."""
+        return self.families
+
+
+def _counters(context: Context) -> Iterator[Metric]:
+    counted = context.statistics.snapshot()
+    for name, text in COUNTED.items():
+        yield CounterMetricFamily(PREFIX + _with_unit(name), text, value=counted.get(name, 0.0))
+    for prefix, (name, label, text) in BY_LABEL.items():
+        values = {
+            key.removeprefix(prefix): value
+            for key, value in counted.items()
+            if key.startswith(prefix) and key not in COUNTED
+        }
+        yield _labelled(CounterMetricFamily(PREFIX + name, text, labels=[label]), values)
+    decoding = context.scheduler.stats()
+    for name, text, value in (
+        ("decode_batches", "Decodes", decoding.batches),
+        ("decode_items", "Utterances in decodes; by decodes, how full these were", decoding.items),
+        ("decode_failures", "Utterances whose decode failed", decoding.failed),
+        ("decode_busy_seconds", "Wall time of decodes", decoding.busy_s),
+    ):
+        yield CounterMetricFamily(PREFIX + name, text, value=value)
+    dropped = CounterMetricFamily(
+        f"{PREFIX}partials_dropped", "Partials that were not worth decoding", labels=["reason"]
+    )
+    yield _labelled(dropped, decoding.dropped)
+
+
+def _gauges(context: Context) -> Iterator[Metric]:
+    sessions = context.registry.sessions
+    clients = Counter(peer.port.value for session in sessions for peer in session.peers)
+    decoding = context.scheduler.stats()
+    lag = context.loop_lag
+    info, current = context.models.current_info, context.models.current
+    for name, text, value in (
+        ("sessions", "Sessions somebody is in", len(sessions)),
+        ("streams", "Audio connections that may send", sum(s.stream_count for s in sessions)),
+        ("waiting_audio_seconds", "Audio in the finals that wait", decoding.waiting_audio_s),
+        ("worker_load", "Busy share of the decode workers, 0 to 1", decoding.load),
+        ("workers", "Decodes that can run at once", info.workers if info else 0),
+        ("loop_lag_p99_seconds", "How late the loop runs", lag.percentile_ms(0.99) / 1_000),
+        ("loop_lag_worst_seconds", "The worst since start", lag.worst_ms / 1_000),
+        ("uptime_seconds", "Since start", context.clock() - context.started_s),
+        ("ready", "1 while a model answers", float(info is not None)),
+    ):
+        yield GaugeMetricFamily(PREFIX + name, text, value=value)
+    of_port = GaugeMetricFamily(f"{PREFIX}clients", "Connections now", labels=["port"])
+    yield _labelled(of_port, {port.value: clients[port.value] for port in Port})
+    waiting = GaugeMetricFamily(f"{PREFIX}waiting", "Decodes that wait", labels=["kind"])
+    kinds = {"partial": decoding.waiting_partials, "final": decoding.waiting_finals}
+    yield _labelled(waiting, kinds)
+    if info is not None and current is not None:
+        model = {"id": current.id, "device": info.device, "compute_type": info.compute_type}
+        yield InfoMetricFamily(f"{PREFIX}model", "The model that answers", value=model)
+
+
+def _labelled(
+    family: CounterMetricFamily | GaugeMetricFamily, values: Mapping[str, float]
+) -> Metric:
+    for label, value in values.items():
+        family.add_metric([label], value)
+    return family
+
+
+def _with_unit(name: str) -> str:
+    for short, unit in UNITS.items():
+        if name.endswith(short):
+            return name.removesuffix(short) + unit
+    return name
