@@ -234,7 +234,7 @@ async def test_the_links_lead_to_a_viewer_of_the_session(
     await page.check("#caption-clear")
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.click(f"#{link} + button")
-    await expect(page.locator(f"[data-copies={link}]")).to_have_text("Copied")
+    await expect(page.locator(f"#{link} + button")).to_have_text("Copied")
     href = await page.evaluate("navigator.clipboard.readText()")
     assert href == await page.input_value(f"#{link}")
     viewer = await context.new_page()

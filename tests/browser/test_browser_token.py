@@ -59,9 +59,7 @@ async def test_another_tab_does_not_have_the_token(
     assert other.url == server.page_url
 
 
-async def test_a_page_from_disk_takes_the_token_too(
-    page: Page, guarded: FakeServer
-) -> None:
+async def test_a_page_from_disk_takes_the_token_too(page: Page, guarded: FakeServer) -> None:
     await page.goto(f"{PAGE.as_uri()}?server={guarded.control_url}#token={quoted(TOKEN)}")
     assert page.url == f"{PAGE.as_uri()}?server={guarded.control_url}"
     await page.click("#connect")
