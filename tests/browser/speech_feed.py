@@ -30,7 +30,9 @@ HEAR = """(() => {
   globalThis.hear = (encoded) => {
     const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
     const samples = new Int16Array(bytes.buffer);
-    for (let at = 0; at < samples.length; at += 1024) node.port.onmessage?.({ data: samples.slice(at, at + 1024) });
+    for (let at = 0; at < samples.length; at += 1024) {
+      node.port.onmessage?.({ data: samples.slice(at, at + 1024) });
+    }
   };
 })();"""
 

@@ -63,8 +63,7 @@ async def times_of(page: Page) -> list[tuple[int, int]]:
 
 
 def within_edges(texts: list[str]) -> list[str]:
-    """What the scripted engine says but for the syllables at the ends, where a stream that began
-    elsewhere is cut elsewhere."""
+    """Without the syllables at the ends: a stream that began elsewhere is cut elsewhere there."""
     return [text[2:-2] for text in texts]
 
 

@@ -175,7 +175,7 @@ class FakeServer:
             await self.arrived.wait_for(condition)
 
     def say(self, *events: Event) -> None:
-        """Broadcast to the session: every connection of both ports. The session's events are numbered."""
+        """Broadcast to the session: every connection of both ports; its events are numbered."""
         for event in events:
             self._last_event_id += 1
             numbered = hasattr(event, "event_id")
