@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec import UNSET, UnsetType
 
 from asr.calibration import Pace, warning
@@ -39,6 +41,9 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
         waiting_audio_s=round(waiting.waiting_audio_s, 2),
         notices=notices(context),
         load=round(waiting.load, 2),
+        admission=context.guard.load.step.value,
+        limits_reached=context.guard.reached(),
+        refusals=context.guard.refusals(),
         final_latency_ms=UNSET if latency_ms is None else latency_ms,
         measured=_measured(pace),
         load_figures=UNSET if measurement is None else load_figures(measurement),
@@ -76,12 +81,14 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
     )
     return {
         **context.statistics.snapshot(),
+        "tasks": len(asyncio.all_tasks()),
         "decode_batches": waiting.batches,
         "decode_items": waiting.items,
         "decode_failures": waiting.failed,
         "decode_busy_s": round(waiting.busy_s, 3),
         "partials_dropped": sum(waiting.dropped.values()),
         "partials_merged_for_slow_clients": merged,
+        "handshakes_pending": context.guard.pending_handshakes,
         "loop_lag_p99_ms": round(context.loop_lag.percentile_ms(0.99), 2),
         "loop_lag_worst_ms": round(context.loop_lag.worst_ms, 2),
     }

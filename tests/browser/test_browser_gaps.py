@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from server.messages import Event
+from server.flow_messages import Gap
 from server.peer import Port
 from tests.browser.fed_microphone import feed_to, heard, speak
 from tests.browser.steps import connect
@@ -25,17 +24,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 NOT_RECOGNISED = "[… not recognised]"
 
 
-class Gap(Event, frozen=True, kw_only=True, tag="gap"):
-    """A gap as the server tells of it."""
-
-    session_id: str = "default"
-    stream_id: str = STREAM_ID
-    start_ms: int
-    end_ms: int | UnsetType = UNSET
-    utterance_id: int | UnsetType = UNSET
-    reason: str = "decode_failed"
-    message: str = "the model failed"
-    event_id: int | UnsetType = UNSET
+def gap(start_ms: int, **more: int) -> Gap:
+    return Gap(
+        session_id="default",
+        stream_id=STREAM_ID,
+        start_ms=start_ms,
+        reason="decode_failed",
+        message="the model failed",
+        **more,
+    )
 
 
 async def exported(page: Page, kind: str) -> str:
@@ -49,7 +46,7 @@ async def test_a_gap_is_a_line_at_its_place(page: Page, server: FakeServer) -> N
     await connect(page, server)
     server.say(final("หนึ่ง", end_ms=1_000), partial("สอง", utterance_id=2))
     await expect(page.locator("#partials .said")).to_have_count(1)
-    server.say(Gap(start_ms=1_000, end_ms=4_000, utterance_id=2))
+    server.say(gap(start_ms=1_000, end_ms=4_000, utterance_id=2))
     server.say(replace(final("สาม", utterance_id=3, end_ms=6_000), start_ms=4_000))
     lines = page.locator("#finals .said")
     await expect(lines).to_have_text(["หนึ่ง", NOT_RECOGNISED, "สาม"])
@@ -62,7 +59,7 @@ async def test_a_gap_is_a_line_at_its_place(page: Page, server: FakeServer) -> N
 
 async def test_what_was_said_can_be_written_into_a_gap(page: Page, server: FakeServer) -> None:
     await connect(page, server)
-    server.say(Gap(start_ms=1_000))
+    server.say(gap(start_ms=1_000))
     await page.locator(".gap").hover()
     await page.click(".gap [data-act=edit]")
     await page.keyboard.press("Control+a")
@@ -75,7 +72,7 @@ async def test_what_was_said_can_be_written_into_a_gap(page: Page, server: FakeS
 
 async def test_a_gap_goes_when_its_audio_is_sent_again(page: Page, server: FakeServer) -> None:
     await speak(page, server, 3)
-    server.say(final("หนึ่ง", end_ms=1_000), Gap(start_ms=1_000, end_ms=2_500, utterance_id=2))
+    server.say(final("หนึ่ง", end_ms=1_000), gap(start_ms=1_000, end_ms=2_500, utterance_id=2))
     await expect(page.locator("#finals .said")).to_have_text(["หนึ่ง", NOT_RECOGNISED])
     server.frames.clear()
     await server.hang_up(Port.AUDIO, 1012)
@@ -83,5 +80,5 @@ async def test_a_gap_goes_when_its_audio_is_sent_again(page: Page, server: FakeS
     assert server.audio == heard(server, 1, 3)
     await expect(page.locator("#finals .said")).to_have_text(["หนึ่ง"])
     await feed_to(page, server, 1)
-    server.say(Gap(start_ms=0, end_ms=1_000, utterance_id=1))
+    server.say(gap(start_ms=0, end_ms=1_000, utterance_id=1))
     await expect(page.locator("#finals .said")).to_have_text(["หนึ่ง", NOT_RECOGNISED])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from server.peer import Port
 from tests.browser.steps import connect, watch
+from tests.support.access import access_file, token_of
 from tests.support.fake_server import PAGE, FakeServer
+from tests.support.running_server import run_server
 
 expect = pytest.importorskip("playwright.async_api", reason="playwright is missing").expect
 if TYPE_CHECKING:
@@ -109,6 +112,18 @@ async def test_a_server_that_is_restarted_is_tried_again(
     await server.hang_up(Port.CONTROL, code, "restart")
     await page.locator("#link-state.trying").wait_for()
     await expect(page.locator("#link-state")).to_have_text("Connected")
+
+
+@pytest.mark.parametrize("name", ["desk", "screen"])
+async def test_the_server_s_own_tokens_open_both_ports(
+    page: Page, tmp_path: Path, name: str
+) -> None:
+    async with run_server(tmp_path, access_file=str(access_file(tmp_path))) as server:
+        await page.goto(f"{server.page_url}/#token={token_of(name)}")
+        await page.click("#connect")
+        await expect(page.locator("#link-state")).to_have_text("Connected")
+        state = {"desk": "Ready to record", "screen": "Viewer: you only read along"}[name]
+        await expect(page.locator("#recording-state")).to_have_text(state)
 
 
 def quoted(token: str) -> str:
