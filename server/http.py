@@ -90,7 +90,7 @@ class HttpDoor:
         port: Port,
         page: Page,
         *,
-        ready: Callable[[], bool],
+        unready: Callable[[], str],
         draining: Callable[[], bool],
         first_gates: Sequence[Gate] = (),
         gates: Sequence[Gate] = (),
@@ -99,13 +99,15 @@ class HttpDoor:
         metrics: Metrics | None = None,
         metrics_for: str = "local",
     ) -> None:
-        """`first_gates` are for every request, `gates` for handshakes after that.
+        """`unready` says why the server is not ready, in words; empty where it is.
+
+        `first_gates` are for every request, `gates` for handshakes after that.
 
         `on_refused` is told the reason of each that is refused. `secure`: the port speaks TLS.
         """
         self._port = port
         self._page = page
-        self._ready = ready
+        self._unready = unready
         self._draining = draining
         self._first_gates = first_gates
         self._gates = gates
@@ -194,10 +196,8 @@ class HttpDoor:
         return judge(replace(caller, address=address), self._gates)
 
     def _readiness(self, connection: ServerConnection) -> Response:
-        if self._draining():
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "draining\n")
-        if not self._ready():
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no model loaded yet\n")
+        if why := self._unready():
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         return connection.respond(HTTPStatus.OK, "ready\n")
 
     async def _scrape(

@@ -27,6 +27,7 @@ from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
 from server.metrics import Metrics
 from server.peer import Port
+from server.status import unready
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,6 @@ class Listener:
     def __init__(self, context: Context, page: Page) -> None:
         self._context = context
         self._servers: list[Server] = []
-        self._draining = False
         self._page = page
         self._attendance = Attendance(context)
         self._metrics = Metrics(context, context.probe)
@@ -106,7 +106,7 @@ class Listener:
 
     def refuse_new(self) -> None:
         """New connections are answered with 503 from now on."""
-        self._draining = True
+        self._context.health.draining = True
 
     async def close(self, code: int, reason: str, limit_s: float) -> None:
         """Close every connection with a code and wait for every handler.
@@ -139,8 +139,8 @@ class Listener:
         door = HttpDoor(
             port,
             self._page,
-            ready=lambda: self._context.models.current is not None,
-            draining=lambda: self._draining,
+            unready=lambda: unready(self._context),
+            draining=lambda: self._context.health.draining,
             first_gates=self._context.access.first_gates,
             gates=self._gates,
             secure=self._context.access.secure,
@@ -239,6 +239,7 @@ class Listener:
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")
+            context.statistics.add("events_merged", peer.outbox.merged)
             limits.cancel()
             await self._attendance.leave(place, connection)
             sender.cancel()

@@ -111,7 +111,7 @@ class FakeServer:
         page = Page.load(PAGE)
         for port in Port:
             door = HttpDoor(
-                port, page, ready=lambda: True, draining=lambda: False, gates=(self._admit,)
+                port, page, unready=lambda: "", draining=lambda: False, gates=(self._admit,)
             )
             listening = await self._stack.enter_async_context(
                 serve(
