@@ -26,7 +26,9 @@ from server.first_words import read_resume
 from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
 from server.metrics import Metrics
+from server.metrics_port import MetricsDoor, open_metrics_port
 from server.peer import Port
+from server.scrapes import Scrapes
 from server.status import unready
 
 logger = logging.getLogger(__name__)
@@ -65,7 +67,9 @@ class Listener:
         self._servers: list[Server] = []
         self._page = page
         self._attendance = Attendance(context)
-        self._metrics = Metrics(context, context.probe)
+        self._scrapes = Scrapes(
+            Metrics(context, context.probe), context.settings.metrics, context.access.is_admin
+        )
         self._gates: tuple[Gate, ...] = (
             *context.access.gates,
             self._name_session,
@@ -99,6 +103,8 @@ class Listener:
         self._context.tasks.spawn(self._context.guard.load.run(), name="load")
         ports.control = await self._bind(Port.CONTROL, settings.control_port)
         ports.audio = await self._bind(Port.AUDIO, settings.audio_port)
+        if settings.metrics_port:
+            await self._bind_metrics()
 
     async def reload(self) -> None:
         """Read tokens and certificate again; who is not let in any more is closed with 4401."""
@@ -135,7 +141,18 @@ class Listener:
             return settings.max_control_message_bytes
         return settings.max_audio_message_bytes
 
+    async def _bind_metrics(self) -> None:
+        settings, access = self._context.settings, self._context.access
+        door = MetricsDoor(self._scrapes, access.first_gates, secure=access.secure)
+        host, number = settings.metrics_host, settings.metrics_port
+        try:
+            self._servers.append(await open_metrics_port(door, host, number, access.tls_options()))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ListenError(f"cannot open metrics port {number} on {host}: {reason}") from error
+
     async def _bind(self, port: Port, number: int) -> int:
+        metrics_port = self._context.settings.metrics_port
         door = HttpDoor(
             port,
             self._page,
@@ -145,8 +162,7 @@ class Listener:
             gates=self._gates,
             secure=self._context.access.secure,
             on_refused=self._count_refused,
-            metrics=self._metrics,
-            metrics_for=self._context.settings.metrics,
+            scrapes=self._scrapes if port is Port.CONTROL and not metrics_port else None,
         )
         for position, host in enumerate(self.hosts):
             try:

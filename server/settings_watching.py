@@ -51,7 +51,12 @@ class WatchingSettings:
     # metrics
     metrics: str = row(
         "local",
-        "who may read /metrics on the control port: programs on this machine, everybody, nobody",
+        "who may read /metrics: programs on this machine (and admins with their token, from "
+        "anywhere), everybody, nobody",
         flag=True,
         choices=("local", "all", "off"),
     )
+    metrics_port: int = row(
+        0, "a port for /metrics alone; 0: it is on the control port", low=0, high=65_535
+    )
+    metrics_host: str = row("127.0.0.1", "the address of that port")

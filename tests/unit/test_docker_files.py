@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,7 +139,6 @@ def test_nginx_in_compose_runs_the_shipped_file_with_the_servers_address() -> No
 def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     file = tmp_path / "prometheus.yml"
     file.write_text(compose()["configs"]["prometheus"]["content"], encoding="utf-8")
-    shutil.copy(ROOT / "docs" / "prometheus_alerts.yml", tmp_path)
     done = subprocess.run(
         [installed("promtool", "prometheus"), "check", "config", file],
         capture_output=True,
