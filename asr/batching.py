@@ -23,6 +23,7 @@ STALE = "stale"
 EXPIRED = "expired"
 RETIRED = "retired"
 
+MAX_WAITING_FINAL_S = 600.0
 MAX_FINAL_BATCHES_IN_A_ROW = 3
 STARVED_PARTIAL_S = 0.7
 REMEMBERED_STREAMS = 1024
@@ -77,7 +78,7 @@ class BatchQueue:
     def __init__(
         self,
         max_batch: int,
-        max_waiting_final_s: float = 600.0,
+        max_waiting_final_s: float = MAX_WAITING_FINAL_S,
         partial_max_age_s: float = 2.0,
     ) -> None:
         self._max_batch = max_batch

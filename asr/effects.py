@@ -89,12 +89,17 @@ class QuickFinal:
 
 @dataclass(frozen=True, slots=True)
 class DecodeProblem:
-    """A decode failed. Terminal for the utterance when `kind` is FINAL."""
+    """A decode failed. Terminal for the utterance when `kind` is FINAL.
+
+    The range is that of the audio without a text: the whole utterance's where it is terminal.
+    """
 
     utterance_id: int
     kind: DecodeKind
     code: str
     message: str
+    start_sample: int
+    end_sample: int
 
 
 Effect: TypeAlias = (

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from asr.effects import DecodeProblem, FinalText, QuickFinal
 from asr.quality import Attempt, QualityGate
-from asr.types import DecodeOptions, DecodeResult
+from asr.types import DecodeKind, DecodeOptions, DecodeResult
 from asr.utterance import Utterance, UtteranceState, confidence_of
 
 
@@ -52,6 +52,26 @@ def conclude(utterance: Utterance) -> FinalText:
     )
 
 
+def give_up(utterance: Utterance, code: str, message: str) -> FinalText | DecodeProblem:
+    """The terminal effect of an ended utterance whose last decode failed.
+
+    Where that was a further attempt, an earlier one's text will do.
+    """
+    assert utterance.end_sample is not None
+    if utterance.attempts:
+        final = conclude(utterance)
+        if final.text:
+            return final
+    return DecodeProblem(
+        utterance.id,
+        DecodeKind.FINAL,
+        code,
+        message,
+        utterance.start_sample,
+        utterance.end_sample,
+    )
+
+
 class OrderedFinals:
     """Ended utterances of one stream, oldest first. The caller bounds them by their number."""
 
@@ -62,12 +82,19 @@ class OrderedFinals:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def unsettled(self) -> tuple[Utterance, ...]:
+        """Those whose terminal effect is still unknown."""
+        return tuple(u for u in self._waiting if u.state is UtteranceState.FINALISING)
+
+    @property
+    def owed_samples(self) -> int:
+        """Audio of `unsettled`."""
+        return sum((u.end_sample or u.start_sample) - u.start_sample for u in self.unsettled)
+
     def find(self, utterance_id: int) -> Utterance | None:
         """An ended utterance whose terminal effect is still unknown."""
-        for utterance in self._waiting:
-            if utterance.id == utterance_id and utterance.state is UtteranceState.FINALISING:
-                return utterance
-        return None
+        return next((each for each in self.unsettled if each.id == utterance_id), None)
 
     def add(self, utterance: Utterance) -> None:
         """An utterance ended; it will be settled once."""

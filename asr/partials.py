@@ -1,11 +1,19 @@
-"""From a decode of an utterance's beginning to the text that is shown of it. Pure."""
+"""From a decode of an utterance's beginning to what is shown of it. Pure."""
 
 from __future__ import annotations
 
-from asr.effects import PartialText
+from asr.effects import DecodeProblem, PartialText
 from asr.quality import QualityGate, VerdictKind
-from asr.types import DecodeResult
+from asr.types import DecodeFailed, DecodeKind, DecodeResult
 from asr.utterance import Utterance
+
+
+def partial_problem(utterance: Utterance, failed: DecodeFailed) -> DecodeProblem:
+    """A partial could not be decoded: its utterance goes on."""
+    start, samples = utterance.audio_start_sample, len(failed.request.audio)
+    return DecodeProblem(
+        utterance.id, DecodeKind.PARTIAL, failed.code, failed.message, start, start + samples
+    )
 
 
 def hear(utterance: Utterance, result: DecodeResult, gate: QualityGate) -> PartialText | None:

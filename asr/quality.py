@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -204,6 +205,7 @@ class FinalPolicy:
         )
         if wide_margin_ms is not None and wide_margin_ms >= WINDOW_MS:
             wide_margin_ms = None
+        self._cut = cut
         self._wide = replace(cut, beam_size=5, context_margin_ms=wide_margin_ms)
         self._repairs = (
             DecodeOptions(5, wide_margin_ms, no_repeat_ngram_size=SHORT_NGRAM),
@@ -213,6 +215,7 @@ class FinalPolicy:
         self._profile = profile
         self._redo_logprob = redo_logprob
         self._first = self._wide if profile is Profile.ACCURATE else cut
+        self._in_haste = False
 
     @classmethod
     def of_model(cls, profile: Profile, spec: ModelSpec, glossary: str = "") -> FinalPolicy:
@@ -220,6 +223,15 @@ class FinalPolicy:
         return cls(
             profile, spec.context_margin_ms, spec.wide_margin_ms, spec.redo_logprob, glossary
         )
+
+    def in_haste(self) -> FinalPolicy:
+        """The same where time runs out: cut and greedy, and what is in doubt is left at that.
+
+        But for silence, which would be told to nobody: all but FAST confirm it, as ever.
+        """
+        hasty = copy(self)
+        hasty._first, hasty._in_haste = self._cut, True
+        return hasty
 
     def first(self) -> DecodeOptions:
         """Options of the first decode."""
@@ -242,6 +254,9 @@ class FinalPolicy:
             tried = {attempt.options for attempt in attempts}
             return next((options for options in self._repairs if options not in tried), None)
         silent = last.verdict.kind is VerdictKind.NO_SPEECH
+        if self._in_haste:
+            unsure = silent and last.options == self._cut and self._profile is not Profile.FAST
+            return self._wide if unsure else None
         if self._profile is Profile.BALANCED and len(attempts) == 1:
             if silent or last.hypothesis.avg_logprob < self._redo_logprob:
                 return self._wide

@@ -6,6 +6,8 @@ late. A final decoded at a pause counts as a partial while speech may go on. Fin
 samples alone: an utterance's audio range is the endpointer's, and its decode may begin at the
 pause before the endpoint is sure (the range is the same).
 Every utterance opened gets exactly one terminal effect, in order.
+
+`hurry` is for a server that ends: what is owed is decoded by the shortest way, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,16 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asr.effects import (
-    DecodeProblem,
-    Effect,
-    Retire,
-    SpeechBegan,
-    SpeechOver,
-    Submit,
-)
-from asr.finals import OrderedFinals, conclude, take_attempt
-from asr.partials import hear
+from asr.effects import Effect, Retire, SpeechBegan, SpeechOver, Submit
+from asr.final_decodes import FinalDecodes
+from asr.partials import hear, partial_problem
 from asr.quality import QualityGate
 from asr.requests import RequestMaker
 from asr.types import (
@@ -86,10 +81,11 @@ class StreamRecogniser:
         self._config = config
         self._ring = RollingAudio()
         self._open: Utterance | None = None
-        self._finals = OrderedFinals()
         self._last_ended: Utterance | None = None
         self._utterances = 0
         self._requests = RequestMaker(stream_id, epoch)
+        self._finals = FinalDecodes(self._requests, gate, config.final_deadline_s)
+        self._in_haste = False
 
     @property
     def pending_finals(self) -> int:
@@ -100,6 +96,17 @@ class StreamRecogniser:
     def idle(self) -> bool:
         """Nothing is open and nothing is owed."""
         return self._open is None and not self._finals
+
+    @property
+    def heard_sample(self) -> int:
+        """Up to here the stream's audio was taken in."""
+        return self._ring.end_sample
+
+    @property
+    def owed_samples(self) -> int:
+        """Audio of utterances without a terminal effect, as far as they have come."""
+        open_from = self.heard_sample if self._open is None else self._open.start_sample
+        return self._finals.owed_samples + self.heard_sample - open_from
 
     def feed(self, items: Iterable[FrontendItem], now_s: float) -> list[Effect]:
         """Take front-end items in order."""
@@ -143,7 +150,24 @@ class StreamRecogniser:
         if utterance.state is UtteranceState.OPEN:
             utterance.forget_final()
             return []
-        return self._fail(utterance, outcome)
+        return self._finals.on_no_result(utterance, outcome, now_s)
+
+    def hurry(self) -> list[Effect]:
+        """Decode what is owed by the shortest way, show no more partials, decode at no pause."""
+        self._in_haste = True
+        effects: list[Effect] = []
+        if self._open is not None:
+            effects.append(self._retire(self._open, DecodeKind.PARTIAL))
+            effects += self._finals.hurry_one(self._open)
+        return effects + self._finals.hurry()
+
+    def give_up(self, code: str, message: str) -> list[Effect]:
+        """Nothing is decoded any more: what is open ends, and every utterance owed is lost."""
+        effects: list[Effect] = []
+        if self._open is not None:
+            utterance, self._open = self._open, None
+            effects.append(self._close(utterance, self.heard_sample, EndReason.FLUSH))
+        return effects + self._finals.give_up(code, message)
 
     def abandon(self) -> None:
         """Let go of every model held: the server ends, no more effects are wanted."""
@@ -170,14 +194,14 @@ class StreamRecogniser:
             partial_due_sample=event.detected_sample + ms_to_samples(tuning.first_partial_ms),
             predecessor=previous if overlap else None,
         )
+        if self._in_haste:
+            self._open.hurry()
         return [SpeechBegan(self._open.id, start)]
 
     def _split_before(self, start_sample: int) -> Utterance | None:
         """The utterance that a forced split ended where this one starts."""
         last = self._last_ended
-        if last is None or last.end_reason is not EndReason.SPLIT:
-            return None
-        return last if last.end_sample == start_sample else None
+        return last if last is not None and last.ends_at_split(start_sample) else None
 
     def _resume(self) -> list[Effect]:
         utterance = self._open
@@ -199,11 +223,7 @@ class StreamRecogniser:
         if utterance is None:
             return []
         self._open = None
-        self._last_ended = utterance
-        utterance.end_sample = event.end_sample
-        utterance.end_reason = event.reason
-        self._finals.add(utterance)
-        effects: list[Effect] = [SpeechOver(utterance.id, event.end_sample, event.reason)]
+        effects: list[Effect] = [self._close(utterance, event.end_sample, event.reason)]
         if utterance.partial_requests:
             utterance.partial_requests.clear()
             effects.append(self._retire(utterance, DecodeKind.PARTIAL))
@@ -216,12 +236,20 @@ class StreamRecogniser:
             effects += self._on_final(utterance, utterance.early_result, now_s)
         return effects
 
+    def _close(self, utterance: Utterance, end_sample: int, reason: EndReason) -> SpeechOver:
+        self._last_ended = utterance
+        utterance.end_sample = end_sample
+        utterance.end_reason = reason
+        self._finals.add(utterance)
+        return SpeechOver(utterance.id, end_sample, reason)
+
     # -- partials -----------------------------------------------------------------------------
 
     def _partial_if_due(self, now_s: float) -> list[Effect]:
         utterance = self._open
         if (
             utterance is None
+            or self._in_haste
             or utterance.paused
             or utterance.partial_requests
             or self._ring.end_sample < utterance.partial_due_sample
@@ -248,9 +276,7 @@ class StreamRecogniser:
         effects: list[Effect] = []
         match outcome:
             case DecodeFailed():
-                effects.append(
-                    DecodeProblem(utterance.id, DecodeKind.PARTIAL, outcome.code, outcome.message)
-                )
+                effects.append(partial_problem(utterance, outcome))
             case DecodeResult():
                 effects += self._show(utterance, outcome)
             case DecodeDropped() if not utterance.paused:
@@ -268,7 +294,8 @@ class StreamRecogniser:
         if utterance is None:
             return []
         utterance.paused = True
-        if sum(r.kind is DecodeKind.FINAL for r in utterance.partial_requests) >= MAX_OVERTAKEN:
+        overtaken = sum(r.kind is DecodeKind.FINAL for r in utterance.partial_requests)
+        if self._in_haste or overtaken >= MAX_OVERTAKEN:
             return []  # it is decoded at the end
         effects: list[Effect] = []
         if utterance.partial_requests:
@@ -290,49 +317,19 @@ class StreamRecogniser:
         if utterance.state is UtteranceState.OPEN:
             utterance.early_result = result
             return self._show(utterance, result)
-        options = take_attempt(utterance, result, self._gate)
-        if options is not None:
-            deadline_s = now_s + self._config.final_deadline_s
-            model_id = utterance.lease.model_id
-            again = self._requests.again(result.request, options, model_id, now_s, deadline_s)
-            utterance.final_request = again
-            return [*self._finals.quick(utterance), Submit(again)]
-        return list(self._finals.settle(utterance, conclude(utterance)))
-
-    def _fail(self, utterance: Utterance, outcome: DecodeOutcome) -> list[Effect]:
-        """The decode failed; where it was a further attempt, an earlier one's text will do."""
-        if utterance.attempts:
-            final = conclude(utterance)
-            if final.text:
-                return list(self._finals.settle(utterance, final))
-        code, message = "decode_dropped", "the server gave up this utterance"
-        if isinstance(outcome, DecodeFailed):
-            code, message = outcome.code, outcome.message
-        problem = DecodeProblem(utterance.id, DecodeKind.FINAL, code, message)
-        return list(self._finals.settle(utterance, problem))
+        return self._finals.on_result(utterance, result, now_s)
 
     # -- requests -----------------------------------------------------------------------------
 
     def _request(
         self, utterance: Utterance, kind: DecodeKind, end_sample: int, now_s: float, wait_s: float
     ) -> DecodeRequest:
-        tuning = utterance.tuning
-        final = kind is DecodeKind.FINAL
-        return self._requests.make(
-            kind,
-            utterance_id=utterance.id,
-            revision=utterance.next_revision(),
-            audio=self._ring.slice(
-                utterance.audio_start_sample, min(end_sample, self._ring.end_sample)
-            ),
-            options=tuning.policy.first() if final else tuning.partial_options,
-            model_id=utterance.lease.model_id,
-            now_s=now_s,
-            deadline_s=now_s + wait_s,
-        )
+        end = min(end_sample, self._ring.end_sample)
+        audio = self._ring.slice(utterance.audio_start_sample, end)
+        return self._requests.of_utterance(utterance, kind, audio, now_s, wait_s)
 
     def _retire(self, utterance: Utterance, kind: DecodeKind) -> Retire:
-        return Retire(self.stream_id, self._requests.epoch, utterance.id, kind)
+        return self._requests.retire(utterance.id, kind)
 
     def _find(self, request: DecodeRequest) -> Utterance | None:
         if not self._requests.owns(request):

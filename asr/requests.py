@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from asr.effects import Retire
 from asr.types import DecodeKind, DecodeOptions, DecodeRequest
+from asr.utterance import Utterance
 from audio.types import Samples
 
 
@@ -44,6 +46,23 @@ class RequestMaker:
             deadline_s=deadline_s,
         )
 
+    def of_utterance(
+        self, utterance: Utterance, kind: DecodeKind, audio: Samples, now_s: float, wait_s: float
+    ) -> DecodeRequest:
+        """An utterance's next decode, by its own model and tuning."""
+        tuning = utterance.tuning
+        final = kind is DecodeKind.FINAL
+        return self.make(
+            kind,
+            utterance_id=utterance.id,
+            revision=utterance.next_revision(),
+            audio=audio,
+            options=tuning.policy.first() if final else tuning.partial_options,
+            model_id=utterance.lease.model_id,
+            now_s=now_s,
+            deadline_s=now_s + wait_s,
+        )
+
     def again(
         self,
         request: DecodeRequest,
@@ -62,6 +81,10 @@ class RequestMaker:
             created_s=now_s,
             deadline_s=deadline_s,
         )
+
+    def retire(self, utterance_id: int, kind: DecodeKind) -> Retire:
+        """Decodes of this kind for an utterance of this stream are not wanted any more."""
+        return Retire(self.stream_id, self.epoch, utterance_id, kind)
 
     def owns(self, request: DecodeRequest) -> bool:
         """Whether a request is this stream's, of this epoch."""

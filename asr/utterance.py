@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
@@ -107,6 +107,14 @@ class Utterance:
         """Number the next decode or text of this utterance."""
         self.revision += 1
         return self.revision
+
+    def ends_at_split(self, sample: int) -> bool:
+        """Whether a forced split ended it where another one starts."""
+        return self.end_reason is EndReason.SPLIT and self.end_sample == sample
+
+    def hurry(self) -> None:
+        """Decode it by the shortest way from now on."""
+        self.tuning = replace(self.tuning, policy=self.tuning.policy.in_haste())
 
     def own_text(self, text: str) -> str:
         """`text` without what the predecessor already said in the overlap."""

@@ -108,6 +108,13 @@ class Endpointer:
         """What it believes now."""
         return self._state
 
+    @property
+    def possible_start(self) -> int | None:
+        """Where the utterance would begin that STARTING may turn into."""
+        if self._state is not EndpointState.STARTING:
+            return None
+        return self._utterance_start(self._speech_end)
+
     def set_config(self, config: FrontendConfig) -> None:
         """Judge by these settings from the next window on."""
         self._config = config

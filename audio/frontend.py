@@ -64,6 +64,17 @@ class StreamFrontend:
         return self._position
 
     @property
+    def received_samples(self) -> int:
+        """The same with what waits to fill a window (or two, for the denoiser)."""
+        return self._position + sum(window.size for window in self._group) + len(self._pending)
+
+    @property
+    def unsure_from(self) -> int:
+        """From here on it is not known yet whether somebody speaks."""
+        start = self._endpointer.possible_start
+        return self._position if start is None else start
+
+    @property
     def mid_speech(self) -> bool:
         """Someone is speaking, or may just have begun to."""
         return self._endpointer.state is not EndpointState.QUIET

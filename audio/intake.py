@@ -75,6 +75,15 @@ class AudioIntake:
         return tuple(frontend.position_samples for frontend in self._frontends)
 
     @property
+    def received_samples(self) -> tuple[int, ...]:
+        """How far each stream has come, with what does not fill a window yet."""
+        return tuple(frontend.received_samples for frontend in self._frontends)
+
+    def unsure_from(self, stream_index: int) -> int:
+        """From here on it is not known yet whether somebody speaks in a stream."""
+        return self._frontends[stream_index].unsure_from
+
+    @property
     def mid_speech(self) -> bool:
         """Someone is speaking in one of the streams, or may just have begun to."""
         return any(frontend.mid_speech for frontend in self._active())

@@ -46,8 +46,11 @@ class Backoff:
         self._connected_s = now_s
         self._enter(Phase.CONNECTED)
 
-    def failed(self, now_s: float) -> float | None:
-        """The connection was lost, or could not be made: seconds until the next try, None: none."""
+    def failed(self, now_s: float, at_least_s: float = 0.0) -> float | None:
+        """The connection was lost, or could not be made: seconds until the next try, None: none.
+
+        The server asked not to be tried again before `at_least_s`.
+        """
         if self.phase is Phase.CONNECTED and now_s - self._connected_s >= STABLE_S:
             self._tries = 0
             self._outage_began_s = None
@@ -64,7 +67,7 @@ class Backoff:
         self._tries += 1
         longest_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0**self._tries)
         self._enter(Phase.WAITING)
-        return FIRST_DELAY_S + self._jitter() * (longest_s - FIRST_DELAY_S)
+        return at_least_s + FIRST_DELAY_S + self._jitter() * (longest_s - FIRST_DELAY_S)
 
     def ending(self) -> None:
         """The user ends: one more try, at once, for what was said."""

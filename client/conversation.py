@@ -114,7 +114,8 @@ class Conversation:
             self._leave_streams()
         if self.begun and self._feed is None and self._stop.is_set():
             return True
-        delay_s = self._backoff.failed(self._clock())
+        at_least_s = error.retry_after_s if isinstance(error, ConnectError) else 0.0
+        delay_s = self._backoff.failed(self._clock(), at_least_s)
         lasting = isinstance(error, ConnectError) and not error.may_pass
         if delay_s is None or lasting:
             self._leave_streams()

@@ -10,12 +10,14 @@ class ClientError(Exception):
 class ConnectError(ClientError):
     """There is no server, or it does not let this client in.
 
-    `may_pass`: trying again later can help (no answer, a server that starts or shuts down).
+    `may_pass`: trying again later can help (no answer, a server that starts, shuts down or is
+    full), but not before `retry_after_s` if the server said so.
     """
 
-    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+    def __init__(self, message: str, *, may_pass: bool = True, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.may_pass = may_pass
+        self.retry_after_s = retry_after_s
 
 
 class ConnectionLostError(ClientError):

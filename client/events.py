@@ -7,7 +7,7 @@ from collections import deque
 
 import msgspec
 
-from server import messages, model_messages, resume_messages
+from server import flow_messages, messages, model_messages, resume_messages
 from server.messages import Event, RealtimeTranscription
 from server.model_messages import ModelProgress
 
@@ -16,7 +16,9 @@ class _Envelope(msgspec.Struct):
     type: str
 
 
-_MODULES = {module.__name__ for module in (messages, model_messages, resume_messages)}
+_MODULES = {
+    module.__name__ for module in (messages, model_messages, resume_messages, flow_messages)
+}
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _DECODERS = {
     str(event.__struct_config__.tag): msgspec.json.Decoder(event)

@@ -44,8 +44,9 @@ PING_TIMEOUT_S = 30.0
 noticed, and left (CLOSE_TIMEOUT_S for each port), before kept audio has to be dropped."""
 CLOSE_TIMEOUT_S = 1.0
 SHOWN_BYTES = 500
-PASSING_STATUSES = range(500, 600)
-"""HTTP statuses of a server, or a proxy before it, that starts, drains or restarts."""
+PASSING_STATUSES = (429, *range(500, 600))
+"""HTTP statuses of a server, or a proxy before it, that starts, drains, restarts or is full."""
+LONGEST_RETRY_AFTER_S = 60.0
 
 Role = Literal["speaker", "viewer"]
 Finals = Literal["single", "revised"]
@@ -158,6 +159,7 @@ class _Door:
                 f"{where} answered HTTP {status}: {_shown(refused.response.body)}"
                 + refusal_hint(status),
                 may_pass=status in PASSING_STATUSES,
+                retry_after_s=_retry_after_s(refused.response.headers.get("Retry-After", "")),
             ) from refused
         except (OSError, WebSocketException, UnicodeError, ImportError) as error:
             # ImportError: a proxy of the environment that needs another package
@@ -167,6 +169,11 @@ class _Door:
         # as a context, it would close with 1011 on an error
         self.stack.push_async_callback(socket.close)
         return socket
+
+
+def _retry_after_s(text: str) -> float:
+    """Seconds, as this server says it; a proxy's date is not looked at."""
+    return min(float(text), LONGEST_RETRY_AFTER_S) if text.isdecimal() else 0.0
 
 
 def _shown(body: bytes | bytearray | None) -> str:

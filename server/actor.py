@@ -15,24 +15,34 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from asr.effects import Effect, Retire, SpeechBegan, Submit
 from asr.recogniser import StreamRecogniser
-from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
-from audio.intake import AudioIntake, AudioProblem, IntakeResult
-from audio.types import AudioFormat, FrontendConfig, PcmBlock, ms_to_samples
+from asr.types import DecodeOutcome, DecodeRequest, DecodeResult
+from audio.intake import AudioIntake, IntakeResult
+from audio.types import (
+    AudioError,
+    AudioFormat,
+    EndReason,
+    FrontendConfig,
+    PcmBlock,
+    SpeechEnded,
+)
+from server.actor_ports import Decoder, Listener
+from server.audio_account import AudioAccount
 from server.inbox import Inbox
 from server.latency import Receipts
 from server.presence import Presence
 from server.presenter import News
+from server.problem import Problem
+from server.quiet import Quiet
+from server.work_estimate import Work
 
 logger = logging.getLogger(__name__)
 
 MAX_PENDING_FINALS = 4
 """Per stream. At this many the connection's audio waits, and so does its sender."""
-
-NO_SPEECH_NOTICE_MS = 15_000
 
 ITEMS_BETWEEN_YIELDS = 64
 """About a millisecond of work: a message may hold a minute of audio, and others wait."""
@@ -75,44 +85,6 @@ class SetFrontend:
 Item: TypeAlias = AudioBytes | EndAudio | SetFormat | SetFrontend
 
 
-class Decoder(Protocol):
-    """The scheduler as an actor uses it."""
-
-    def submit(self, request: DecodeRequest, deliver: Callable[[DecodeOutcome], None]) -> None:
-        """Have a request decoded; `deliver` is called once, on the loop."""
-        ...
-
-    def retire(
-        self, stream_id: str, epoch: int, utterance_id: int, kind: DecodeKind | None
-    ) -> None:
-        """Decodes of this utterance are not wanted any more."""
-        ...
-
-
-class Listener(Protocol):
-    """Who hears of what an actor finds."""
-
-    def on_news(self, stream_index: int, news: News) -> None:
-        """Something to tell the session."""
-        ...
-
-    def on_problem(self, code: str, message: str) -> None:
-        """The connection's audio could not be used as sent."""
-        ...
-
-    def on_decoded(self, result: DecodeResult) -> None:
-        """A decode came back (for figures and warnings)."""
-        ...
-
-    def on_no_speech(self) -> None:
-        """Much audio and nobody spoke."""
-        ...
-
-    def on_wire_silent(self) -> None:
-        """The wire fell silent in mid-utterance; its final is made now."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class WireTimers:
     """What happens when nothing comes in mid-utterance."""
@@ -150,8 +122,9 @@ class AudioActor:
         self._recognisers: list[StreamRecogniser] = []
         """One per stream there ever was; each goes on with its stream's clock."""
         self._settled = asyncio.Event()
-        self._quiet_samples = 0
-        self._told_no_speech = False
+        self._account = AudioAccount(intake, self._recognisers, listener)
+        self._in_haste = False
+        self._quiet = Quiet()
         self._silent_steps = 0
 
     @property
@@ -165,6 +138,11 @@ class AudioActor:
         frame_bytes = form.channels * form.encoding.sample_bytes
         return max(len(data), 1) / (frame_bytes * form.sample_rate_hz)
 
+    @property
+    def work(self) -> Work:
+        """What was accepted and may still have to be decoded."""
+        return self._account.work(self.inbox.audio_s)
+
     def received_s(self, stream_index: int, end_sample: int) -> float:
         """When a stream's audio before `end_sample` had been received, in monotonic seconds."""
         return self._receipts[stream_index].received_s(end_sample)
@@ -177,9 +155,44 @@ class AudioActor:
         try:
             while await self._step():
                 pass
+        except Exception as error:
+            await self._end_failed(error)
+            raise
         finally:
             for recogniser in self._recognisers:
                 recogniser.abandon()
+
+    def hurry(self) -> None:
+        """The server ends: what is owed is decoded by the shortest way, and nothing else."""
+        self._in_haste = True
+        for index, recogniser in enumerate(self._recognisers):
+            self._perform(index, recogniser.hurry())
+        self._settled.set()
+
+    def give_up(self, problem: Problem) -> None:
+        """Nothing gets a final any more: all that is owed is told as lost, by its range."""
+        for index, recogniser in enumerate(self._recognisers):
+            self._perform(index, recogniser.give_up(problem.code, problem.message))
+        self._account.lose_accepted(self.inbox.audio_s, problem)
+        self._settled.set()
+
+    def refuse(self, problem: Problem) -> None:
+        """Audio came and was not accepted: told once, with where what was accepted ends."""
+        self._account.refuse(self.inbox.audio_s, problem)
+
+    async def one_settled(self) -> None:
+        """Wait for a decode of this connection to come back, or for the server's end."""
+        self._settled.clear()
+        await self._settled.wait()
+
+    async def _end_failed(self, error: Exception) -> None:
+        """What was heard still becomes finals; what was not, and all that follows, is lost."""
+        code = error.code if isinstance(error, AudioError) else "internal_error"
+        self._account.lose_unheard(Problem(code, str(error)))
+        for index, recogniser in enumerate(self._recognisers):
+            ended = SpeechEnded(recogniser.heard_sample, EndReason.FLUSH)
+            self._perform(index, recogniser.feed((ended,), time.monotonic()))
+        await self._all_idle()
 
     async def _step(self) -> bool:
         item = await self._next_item()
@@ -237,16 +250,20 @@ class AudioActor:
         messages = [item for item in (first, *behind) if isinstance(item, AudioBytes)]
         ends_bytes = tuple(accumulate(len(message.data) for message in messages))
         data, done_bytes = b"".join(message.data for message in messages), 0
-        while data:
+        while data and not self._account.closed:
+            self._account.in_hand_s = self.audio_s(data)
             size = self._slice_bytes()
             piece, data = data[:size], data[size:]
             done_bytes += len(piece)
-            await self._push(piece, messages[bisect_left(ends_bytes, done_bytes)].received_s)
+            received_s = messages[bisect_left(ends_bytes, done_bytes)].received_s
+            await self._push(piece, received_s, left_s=self.audio_s(data) if data else 0.0)
             while any(r.pending_finals >= MAX_PENDING_FINALS for r in self._recognisers):
-                await self._one_settled()
+                await self.one_settled()
 
-    async def _push(self, piece: bytes, received_s: float) -> None:
+    async def _push(self, piece: bytes, received_s: float, left_s: float) -> None:
         result = await self._in_dsp(lambda: self._intake.push(piece))
+        self.inbox.note_progress()
+        self._account.in_hand_s = left_s
         for index, position_samples in enumerate(self._intake.positions_samples):
             if index == len(self._receipts):
                 self._receipts.append(Receipts())
@@ -268,30 +285,32 @@ class AudioActor:
 
     async def _all_idle(self) -> None:
         while not all(recogniser.idle for recogniser in self._recognisers):
-            await self._one_settled()
-
-    async def _one_settled(self) -> None:
-        self._settled.clear()
-        await self._settled.wait()
+            await self.one_settled()
 
     async def _in_dsp(self, work: Callable[[], ResultT]) -> ResultT:
-        return await asyncio.get_running_loop().run_in_executor(self._dsp, work)
+        result = await asyncio.get_running_loop().run_in_executor(self._dsp, work)
+        self._account.note_received()
+        return result
 
     async def _take(self, result: IntakeResult) -> None:
         for problem in result.problems:
-            self._report(problem)
+            self._listener.on_problem(problem.code, problem.message)
         for index, items in enumerate(result.streams):
             if index == len(self._recognisers):
                 self._recognisers.append(self._make_recogniser(index))
+                if self._in_haste:
+                    self._recognisers[index].hurry()
             recogniser = self._recognisers[index]
             for count, item in enumerate(items, start=1):
+                if self._account.closed:
+                    return
                 self._perform(index, recogniser.feed((item,), time.monotonic()))
                 if count % ITEMS_BETWEEN_YIELDS == 0:
                     await asyncio.sleep(0)
-        self._watch_for_speech(result)
-
-    def _report(self, problem: AudioProblem) -> None:
-        self._listener.on_problem(problem.code, problem.message)
+        longest = max(result.streams, key=len)
+        heard = sum(len(item.samples) for item in longest if isinstance(item, PcmBlock))
+        if not self._intake.mid_speech and self._quiet.lasts(heard):
+            self._listener.on_no_speech()
 
     def _perform(self, index: int, effects: Iterable[Effect]) -> None:
         for effect in effects:
@@ -307,20 +326,8 @@ class AudioActor:
 
     def _tell(self, index: int, news: News) -> None:
         if isinstance(news, SpeechBegan):
-            self._quiet_samples = 0
-            self._told_no_speech = False
+            self._quiet.ended()
         self._listener.on_news(index, news)
-
-    def _watch_for_speech(self, result: IntakeResult) -> None:
-        if self._intake.mid_speech:
-            return
-        longest = max(result.streams, key=len)
-        self._quiet_samples += sum(
-            len(item.samples) for item in longest if isinstance(item, PcmBlock)
-        )
-        if self._quiet_samples > ms_to_samples(NO_SPEECH_NOTICE_MS) and not self._told_no_speech:
-            self._told_no_speech = True
-            self._listener.on_no_speech()
 
     def _submit(self, index: int, request: DecodeRequest) -> None:
         recogniser = self._recognisers[index]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 import time
 import webbrowser
@@ -31,15 +30,16 @@ from server.admission import Admission
 from server.browser import open_page, page_url
 from server.context import Context, Ports
 from server.download_view import view_on
+from server.draining import ENGINE_S, Draining, StopCause, StopOrder
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
 from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
+from server.guard import Guard
 from server.hangup import watch_hangup
 from server.http import Page
 from server.listener import Listener
 from server.log_ids import LogIds
 from server.loop_lag import LoopLag
-from server.messages import ServerShutdown
 from server.model_requests import model_progress
 from server.model_store import ModelStore
 from server.pacing import Pacer
@@ -49,13 +49,16 @@ from server.resources import catalogue_of, command_line
 from server.settings import Settings
 from server.settings_models import AUTO_PROFILE
 from server.shadow import Shadow
+from server.shutdown import end_anyhow, shut_down
+from server.signals import watch_signals
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.work_estimate import DecodeSpeed, fast_speed
+from server.work_limit import WorkLimit
 
 logger = logging.getLogger(__name__)
 
-GOING_AWAY = 1001
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
 """Of their own: the front end of one stream must not delay all decodes."""
@@ -63,11 +66,8 @@ CLIENT_PORTS = (8765, 8766)
 """Where the client looks if it is not told."""
 FORCED_EXIT_STATUS = 130
 
-SAME_STOP_S = 0.5
-"""A terminal and a wrapper may both pass on one Ctrl-C."""
-
-DECODE_GRACE_S = 1.5
-"""Longest wait for a decode under way once draining is over: an exit takes 10 s at most."""
+MODELS_S = 0.4
+"""Longest wait at the end for each of: fetches, models that leave, engines that close."""
 
 
 class App:
@@ -95,7 +95,7 @@ class App:
         self._probe = probe or RealProbe()
         self._log_ids = log_ids or LogIds()
         self._stop = asyncio.Event()
-        self._stopped_s: float | None = None
+        self._draining = Draining(settings.drain_s)
         self.ready = asyncio.Event()
         self.ports = Ports(settings.control_port, settings.audio_port)
         """The ports really bound, once `ready`."""
@@ -105,40 +105,44 @@ class App:
         self._on_reload: Callable[[], object] = lambda: None
 
     async def run(self) -> None:
-        """Start, serve until stopped, drain.
+        """Start, serve until stopped, drain. The process is to end when this returns.
 
         Raises ListenError, CatalogueError, EngineError, ModelError, OSError (no page).
         """
         async with AsyncExitStack() as stack:
-            context = await self._make_context(stack)
-            listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
-            listener.check()
-            first = FirstModel(context, named=self._model_named)
-            loading = asyncio.create_task(first.load(), name="first model")
-            if not await self._unless_stopped(loading):
-                return
-            await listener.open()
-            self._on_reload = lambda: context.tasks.spawn(listener.reload(), name="reload")
-            self._greet(context)
-            to_come = loading.result()
-            if to_come is not None:
-                context.tasks.spawn(first.follow(to_come), name=f"fetch {to_come}")
-            if self._settings.open:
-                open_page(self._page_url(self._settings.host), self._open_url)
-            self.ready.set()
-            await self._stop.wait()
-            await drain(context, listener)
+            await self._serve(await self._make_context(stack))
+        self._draining.closed()
 
-    def stop(self) -> None:
+    async def _serve(self, context: Context) -> None:
+        listener = Listener(context, Page.load(ROOT / "realtime_thai_asr_client.html"))
+        listener.check()
+        first = FirstModel(context, named=self._model_named)
+        loading = asyncio.create_task(first.load(), name="first model")
+        if not await self._unless_stopped(loading):
+            return
+        await listener.open()
+        self._on_reload = lambda: context.tasks.spawn(listener.reload(), name="reload")
+        self._greet(context)
+        to_come = loading.result()
+        if to_come is not None:
+            context.tasks.spawn(first.follow(to_come), name=f"fetch {to_come}")
+        if self._settings.open:
+            open_page(self._page_url(self._settings.host), self._open_url)
+        self.ready.set()
+        await self._stop.wait()
+        await shut_down(context, listener, self._draining)
+
+    def stop(self, cause: StopCause = StopCause.PERSON) -> StopOrder:
         """Ask the server to drain and end; asked twice, the process ends at once."""
-        now_s = time.monotonic()
-        if self._stopped_s is None:
-            self._stopped_s = now_s
-            self._stop.set()
-        elif now_s - self._stopped_s > SAME_STOP_S:
-            logger.warning("stopping at once")
-            logging.shutdown()
-            os._exit(FORCED_EXIT_STATUS)
+        order = self._draining.stop(cause, time.monotonic())
+        match order:
+            case StopOrder.DRAIN:
+                self._stop.set()
+            case StopOrder.END_AT_ONCE:
+                logger.warning("stopping at once")
+                logging.shutdown()
+                os._exit(FORCED_EXIT_STATUS)
+        return order
 
     def reload(self) -> None:
         """Read tokens and certificate again, once the server listens."""
@@ -150,15 +154,11 @@ class App:
         To be called on the running loop.
         """
         watch_hangup(reload=self.reload, stop=self.stop)
-        loop = asyncio.get_running_loop()
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is None:
-                continue
-            try:
-                loop.add_signal_handler(number, self.stop)
-            except NotImplementedError:  # Windows: handlers run in the main thread, wake the loop
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+        watch_signals(self._on_signal)
+
+    def _on_signal(self, cause: StopCause) -> None:
+        if self.stop(cause) is StopOrder.DRAIN:
+            end_anyhow(self._draining.longest_s)
 
     def _page_url(self, host: str) -> str:
         return page_url(host, self.ports.control, secure=self._access.secure)
@@ -184,11 +184,9 @@ class App:
         features = _threads(stack, "features", FEATURE_THREADS)
         scheduler = Scheduler(dsp=features, clock=time.monotonic)
         registry = SessionRegistry(settings, time.monotonic)
-        console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
-        stack.callback(console.close)
-        models = self._make_manager(catalogue_of(settings), machine, scheduler, registry, console)
-        stack.push_async_callback(models.close)
-        stack.push_async_callback(scheduler.close)
+        models = self._make_manager(stack, catalogue_of(settings), machine, scheduler, registry)
+        stack.push_async_callback(models.close, MODELS_S)
+        stack.push_async_callback(scheduler.close, ENGINE_S)
         shadow = Shadow(models, scheduler, registry.tell_control, time.monotonic, settings.shadow_s)
         stack.callback(shadow.close)
         tasks, loop_lag = TaskSet(), LoopLag(time.monotonic)
@@ -209,6 +207,8 @@ class App:
             probe=self._probe,
             log_ids=self._log_ids,
             loop_lag=loop_lag,
+            guard=Guard(settings, registry, scheduler, models, tasks, clock=time.monotonic),
+            work=WorkLimit(settings.drain_s, lambda: _speed_of(models)),
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
@@ -217,12 +217,14 @@ class App:
 
     def _make_manager(
         self,
+        stack: AsyncExitStack,
         catalogue: Catalogue,
         machine: Machine,
         scheduler: Scheduler,
         registry: SessionRegistry,
-        console: FetchConsole,
     ) -> ModelManager:
+        console = FetchConsole(lambda: view_on(sys.stderr), logger.info)
+        stack.callback(console.close)
         source = self._make_source(self._settings, machine, self._probe)
         admission = Admission(
             machine, self._probe, source.locate, self._settings.gpu_memory_fraction
@@ -293,6 +295,12 @@ def _threads(stack: AsyncExitStack, name: str, count: int) -> ThreadPoolExecutor
     return threads
 
 
+def _speed_of(models: ModelManager) -> DecodeSpeed | None:
+    """How fast the model in force decodes; None where there is none, or it was not measured."""
+    pace, info = models.current_pace, models.current_info
+    return None if pace is None or info is None else fast_speed(pace.costs, info)
+
+
 async def _open_silero(settings: Settings, dsp: Executor) -> SileroModel:
     """The detector's model; what denoising imports, which is slow, is there afterwards, too."""
     loop = asyncio.get_running_loop()
@@ -309,26 +317,3 @@ def _notices_of(machine: Machine) -> list[str]:
     for notice in notices:
         logger.info(notice)
     return notices
-
-
-async def drain(context: Context, listener: Listener) -> None:
-    """Speech in flight becomes finals, everybody is told, every connection closes with 1001."""
-    settings = context.settings
-    logger.info("draining")
-    listener.refuse_new()
-    context.registry.tell_everyone(ServerShutdown(grace_s=settings.drain_s))
-    sessions = context.registry.sessions
-    try:
-        async with asyncio.timeout(settings.drain_s):
-            await asyncio.gather(*(session.drain() for session in sessions))
-    except TimeoutError:
-        logger.warning("drain: not every final was ready in %.0f s", settings.drain_s)
-    await context.scheduler.close(DECODE_GRACE_S)
-    try:
-        async with asyncio.timeout(1.0):
-            await asyncio.gather(
-                *(peer.outbox.flushed() for session in sessions for peer in session.peers)
-            )
-    except TimeoutError:
-        logger.warning("drain: some clients did not read their last messages")
-    await listener.close(GOING_AWAY, "the server is shutting down")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -69,10 +70,13 @@ class SpeakerConnection:
             logger.info("audio %s: connection lost (%r)", self._speaker.id, str(closed))
 
 
-async def serve_viewer(session: Session, peer: Peer, socket: ServerConnection) -> None:
+async def serve_viewer(
+    session: Session, peer: Peer, socket: ServerConnection, answers: Callable[[str], bool]
+) -> None:
     """Take nothing until the client is gone."""
     async for _ in socket:
-        peer.send(
-            ErrorEvent(code="forbidden", message="a viewer only listens", session_id=session.id)
-        )
+        if answers(peer.id):
+            peer.send(
+                ErrorEvent(code="forbidden", message="a viewer only listens", session_id=session.id)
+            )
         await asyncio.sleep(0)

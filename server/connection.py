@@ -1,17 +1,236 @@
-"""The library's connection, with what its handshake said."""
+"""The library's connection: counted, read no faster than it may send, and patient with pongs."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.frames import CloseCode
+from websockets.protocol import Event, State
+from websockets.server import ServerProtocol
+from websockets.typing import Data
 
+from server.buckets import TokenBucket
 from server.handshake import Handshake
+from server.roll import Visit
+
+logger = logging.getLogger(__name__)
+
+BURST_S = 4.0
+"""What may come at once: that of so many seconds."""
+
+PIECE_BYTES = 2_048
+FRAMES_PER_TURN = 512
+"""Tiny frames, parsed in one go: a few milliseconds, then others have their turn."""
+
+MAX_HEADER_BYTES = 32_768
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one connection may send on the average; 0 is no bound. Pings are messages, too."""
+
+    messages_per_s: float = 0.0
+    bytes_per_s: float = 0.0
+
+
+class Porter(Protocol):
+    """Who counts connections."""
+
+    def arrive(self, remote: str) -> Visit | None:
+        """A TCP connection; None turns it away."""
+        ...
+
+    def admit(self, visit: Visit, handshake: Handshake) -> None:
+        """Its handshake was accepted."""
+        ...
+
+    def leave(self, visit: Visit) -> None:
+        """It is lost."""
+        ...
 
 
 class Connection(ServerConnection):
-    """A connection of either port. `admitted` is set once the gates have let it pass."""
+    """A connection of either port. `admitted` is set once the gates have let it pass.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    Beyond its rates nothing is read until time has passed, so that TCP slows the sender; nothing is
+    dropped. `on_limited` is called each time.
+    """
+
+    def __init__(
+        self, protocol: ServerProtocol, server: Server, *, porter: Porter, rates: Rates, **more: Any
+    ) -> None:
+        super().__init__(protocol, server, **more)
         self.admitted: Handshake | None = None
+        self.on_limited: Callable[[], object] = lambda: None
+        self._porter = porter
+        self.visit: Visit | None = None
+        self._messages = TokenBucket(rates.messages_per_s, rates.messages_per_s * BURST_S)
+        self._bytes = TokenBucket(rates.bytes_per_s, rates.bytes_per_s * BURST_S)
+        self._unread = bytearray()
+        """At most what one read of the socket brought."""
+        self._release: asyncio.TimerHandle | None = None
+        self._frames = 0
+        self._header_bytes = 0
+        self._heard_s = self._used_s = self.loop.time()
+
+    # -- who it is ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is counted, or turned away before the library sees it."""
+        peername = transport.get_extra_info("peername") or ("",)
+        self.visit = self._porter.arrive(str(peername[0]))
+        if self.visit is None:
+            cast(asyncio.Transport, transport).abort()
+            return
+        super().connection_made(transport)
+        self.recv_messages.pause = self._follow
+        self.recv_messages.resume = lambda: self.loop.call_soon(self._read_on)
+
+    def admit(self, handshake: Handshake) -> None:
+        """The gates let it pass."""
+        assert self.visit is not None
+        self.admitted = handshake
+        self._porter.admit(self.visit, handshake)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It counts no more."""
+        if self.visit is None:
+            return
+        self._porter.leave(self.visit)
+        self._feed_rest()
+        if self._release is not None:
+            self._release.cancel()
+        super().connection_lost(exc)
+
+    # -- what comes ---------------------------------------------------------------------------
+
+    async def __aiter__(self) -> AsyncIterator[Data]:
+        """Every message until the connection is closed."""
+        async for message in super().__aiter__():
+            self._used_s = self.loop.time()
+            yield message
+
+    async def send(self, message: Any, **how: Any) -> None:
+        """As the library's."""
+        self._used_s = self.loop.time()
+        await super().send(message, **how)
+
+    @property
+    def unused_s(self) -> float:
+        """For how long no message went either way; pings are none."""
+        return self.loop.time() - self._used_s
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came in pieces, as fast as the rates allow."""
+        self._heard_s = self.loop.time()
+        self._unread += data
+        self._read_on()
+
+    def eof_received(self) -> None:
+        """What came before the end counts."""
+        self._feed_rest()
+        super().eof_received()
+
+    def process_event(self, event: Event) -> None:
+        """Count frames: pings and fragments cost as much as messages."""
+        self._frames += 1
+        super().process_event(event)
+
+    def _read_on(self) -> None:
+        self._frames = 0
+        while self._unread and not self._waits and self.protocol.state is not State.CLOSED:
+            frames = self._frames
+            size_bytes = self._feed(PIECE_BYTES)
+            self._charge(size_bytes, self._frames - frames)
+        self._follow()
+
+    def _feed(self, size_bytes: int) -> int:
+        piece = bytes(self._unread[:size_bytes])
+        del self._unread[:size_bytes]
+        if self.transport.is_closing():
+            self._take_without_answer(piece)
+        else:
+            super().data_received(piece)
+        if self.request is None:
+            self._header_bytes += len(piece)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._unread.clear()
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
+        return len(piece)
+
+    def _take_without_answer(self, data: bytes) -> None:
+        """What a client said before it went; its pings need no pongs any more."""
+        self.protocol.receive_data(data)
+        self.protocol.data_to_send()
+        for event in self.protocol.events_received():
+            self.process_event(event)
+
+    def _feed_rest(self) -> None:
+        if self._unread and self.protocol.state is not State.CLOSED:
+            self._feed(len(self._unread))
+
+    @property
+    def _waits(self) -> bool:
+        return self.recv_messages.paused or self._release is not None
+
+    def _charge(self, size_bytes: int, frames: int) -> None:
+        now_s = self.loop.time()
+        self._messages.spend(frames, now_s)
+        self._bytes.spend(size_bytes, now_s)
+        wait_s = max(self._messages.wait_s(now_s), self._bytes.wait_s(now_s))
+        if wait_s > 0:
+            self.on_limited()
+        if wait_s > 0 or self._frames >= FRAMES_PER_TURN:
+            self._release = self.loop.call_later(wait_s, self._on_release)
+
+    def _on_release(self) -> None:
+        self._release = None
+        self._read_on()
+
+    def _follow(self) -> None:
+        """Read the socket only while what came was taken."""
+        if self.transport.is_closing():
+            return
+        if self._waits or self._unread:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    # -- whether it is there ------------------------------------------------------------------
+
+    async def keepalive(self) -> None:
+        """Ping now and then; who sends nothing at all for `ping_timeout` after one is gone.
+
+        Time in which this server does not read does not count: a pong waits behind the audio that
+        a busy server has not taken yet.
+        """
+        assert self.ping_interval is not None
+        while True:
+            await asyncio.sleep(self.ping_interval)
+            pong = asyncio.ensure_future(await self.ping())
+            if self.ping_timeout is not None and not await self._answered(pong, self.ping_timeout):
+                logger.info("no sign of life for %.0f s: closing", self.ping_timeout)
+                async with self.send_context():
+                    self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+
+    async def _answered(self, pong: asyncio.Future[float], limit_s: float) -> bool:
+        asked_s = self.loop.time()
+        while True:
+            left_s = max(asked_s, self._heard_s) + limit_s - self.loop.time()
+            done, _ = await asyncio.wait({pong}, timeout=max(0.0, left_s))
+            if done:
+                return True
+            if self._waits:
+                asked_s = self.loop.time()
+            elif max(asked_s, self._heard_s) + limit_s <= self.loop.time():
+                return False

@@ -13,17 +13,19 @@ from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
 from server.access_control import AccessControl
+from server.guard import Guard
 from server.instruments import Instruments
 from server.latency import FinalLatencies
+from server.limit_messages import Limits
 from server.log_ids import LogIds
 from server.loop_lag import LoopLag
-from server.messages import Limits
 from server.registry import SessionRegistry
 from server.settings import Settings
 from server.shadow import Shadow
 from server.statistics import ServerStatistics
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.work_limit import WorkLimit
 
 
 @dataclass(slots=True)
@@ -52,15 +54,21 @@ class Context:
     probe: DeviceProbe
     log_ids: LogIds
     loop_lag: LoopLag
+    guard: Guard
+    work: WorkLimit
     clock: Callable[[], float]
     wall_clock: Callable[[], datetime]
     started_s: float
-    statistics: ServerStatistics = field(default_factory=ServerStatistics)
     instruments: Instruments = field(default_factory=Instruments)
     final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""
     numbers: count[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def statistics(self) -> ServerStatistics:
+        """The server's counters."""
+        return self.guard.statistics
 
     def next_id(self, prefix: str) -> str:
         """A short name, unique in this process."""
@@ -71,10 +79,10 @@ class Context:
         return self.models.catalogue[model_id].repo
 
     def limits(self) -> Limits:
-        """What a client may send."""
+        """What a client may send, and for how long it may stay."""
+        settings = self.settings
+        names = [name for name in Limits.__struct_fields__ if name != "max_utterance_s"]
         return Limits(
-            max_audio_message_bytes=self.settings.max_audio_message_bytes,
-            max_control_message_bytes=self.settings.max_control_message_bytes,
-            max_utterance_s=self.settings.hard_end_ms / 1000,
-            inbox_audio_s=self.settings.inbox_audio_s,
+            max_utterance_s=settings.hard_end_ms / 1000,
+            **{name: getattr(settings, name) for name in names},
         )

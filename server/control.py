@@ -57,7 +57,8 @@ class ControlConnection:
                 await self._answer(request)
         except ProtocolError as error:
             self._context.statistics.add("control_messages_refused")
-            self._error(error.code, error.message, error.request_id)
+            if self._context.guard.answers(self._peer.id):
+                self._error(error.code, error.message, error.request_id)
 
     async def _answer(self, request: protocol.ControlRequest) -> None:
         why_not = objection(request, self._peer.role, guarded=self._context.access.guarded)

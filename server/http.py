@@ -165,7 +165,7 @@ class HttpDoor:
         verdict = self._judge(caller, request)
         if isinstance(verdict, Refusal):
             return self._refuse(connection, verdict)
-        connection.admitted = verdict
+        connection.admit(verdict)
         return None
 
     def _refuse(self, connection: ServerConnection, refusal: Refusal) -> Response:

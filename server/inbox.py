@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 OVERLOADED_AFTER_S = 5.0
@@ -26,7 +26,10 @@ class Inbox(Generic[ItemT]):
         limit_s: float,
         on_overload: Callable[[], None],
         overloaded_after_s: float = OVERLOADED_AFTER_S,
+        take: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
+        """`take` is awaited before audio of so many seconds is appended by `put`."""
+        self._take = take
         self._limit_s = limit_s
         self._on_overload = on_overload
         self._overloaded_after_s = overloaded_after_s
@@ -44,6 +47,8 @@ class Inbox(Generic[ItemT]):
 
     async def put(self, item: ItemT, audio_s: float = 0.0) -> None:
         """Append an item once there is room for it. Safe to cancel: all or nothing."""
+        if self._take is not None and audio_s > 0.0:
+            await self._take(audio_s)
         while not self._has_room(audio_s):
             await self._wait_for_room()
         self.put_now(item, audio_s)
@@ -54,6 +59,10 @@ class Inbox(Generic[ItemT]):
         self._audio_s += audio_s
         self._commands += audio_s == 0.0
         self._ready.set()
+
+    def note_progress(self) -> None:
+        """Part of the audio that was taken last has been consumed: nothing stands still."""
+        self._consumed += 1
 
     async def get(self) -> ItemT:
         """Take the oldest item (one consumer). Safe to cancel: nothing is lost."""

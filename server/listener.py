@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -30,12 +33,11 @@ logger = logging.getLogger(__name__)
 MAX_QUEUED_FRAMES = 16
 """Received and not yet read, per connection; beyond, the library stops reading the socket."""
 
-PING_INTERVAL_S = 20.0
-PING_TIMEOUT_S = 60.0
 CLOSE_TIMEOUT_S = 1.0
 """A client that does not answer a close must not delay a shutdown."""
 
-CLOSE_LIMIT_S = 1.5
+CUT_OFF_S = 0.5
+"""Longest wait for the handlers of connections that were cut off."""
 
 LOOPBACK_HOSTS = ("127.0.0.1", "::1")
 
@@ -64,7 +66,11 @@ class Listener:
         self._page = page
         self._attendance = Attendance(context)
         self._metrics = Metrics(context, context.probe)
-        self._gates: tuple[Gate, ...] = context.access.gates
+        self._gates: tuple[Gate, ...] = (
+            *context.access.gates,
+            self._name_session,
+            context.guard.gate,
+        )
         """What a handshake must pass on either port, in order."""
 
     def check(self) -> None:
@@ -90,6 +96,7 @@ class Listener:
         """Bind both ports and set `context.ports`. Raises ListenError."""
         settings, ports = self._context.settings, self._context.ports
         self._context.tasks.spawn(self._attendance.keep_house(), name="attendance")
+        self._context.tasks.spawn(self._context.guard.load.run(), name="load")
         ports.control = await self._bind(Port.CONTROL, settings.control_port)
         ports.audio = await self._bind(Port.AUDIO, settings.audio_port)
 
@@ -101,20 +108,20 @@ class Listener:
         """New connections are answered with 503 from now on."""
         self._draining = True
 
-    async def close(self, code: int, reason: str) -> None:
+    async def close(self, code: int, reason: str, limit_s: float) -> None:
         """Close every connection with a code and wait for every handler.
 
-        A client that reads nothing blocks its own close: after `CLOSE_LIMIT_S` it is cut off.
+        A client that reads nothing blocks its own close: after `limit_s` it is cut off.
         """
         for server in self._servers:
             server.close(close_connections=True, code=code, reason=reason)
         closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
-        _, late = await asyncio.wait(closed, timeout=CLOSE_LIMIT_S)
+        _, late = await asyncio.wait(closed, timeout=limit_s)
         if late:
             for server in self._servers:
                 for connection in server.connections:
                     connection.transport.abort()
-            await asyncio.wait(late, timeout=CLOSE_LIMIT_S)
+            await asyncio.wait(late, timeout=CUT_OFF_S)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -152,11 +159,9 @@ class Listener:
                     max_size=self._max_size_bytes(port),
                     max_queue=MAX_QUEUED_FRAMES,
                     compression=None,
-                    ping_interval=PING_INTERVAL_S,
-                    ping_timeout=PING_TIMEOUT_S,
                     close_timeout=CLOSE_TIMEOUT_S,
                     server_header=None,
-                    create_connection=Connection,
+                    **self._limits(port),
                     **self._context.access.tls_options(),
                 )
             except OSError as error:
@@ -167,6 +172,18 @@ class Listener:
             self._servers.append(server)
             number = server.sockets[0].getsockname()[1]
         return number
+
+    def _limits(self, port: Port) -> dict[str, Any]:
+        """What `serve` of websockets needs to know of limits."""
+        settings, guard = self._context.settings, self._context.guard
+        return {
+            "open_timeout": settings.open_timeout_s,
+            "ping_interval": settings.ping_interval_s or None,
+            "ping_timeout": settings.ping_timeout_s or None,
+            "create_connection": functools.partial(
+                Connection, porter=guard, rates=guard.rates(port)
+            ),
+        }
 
     def _handler(self, port: Port) -> Callable[[ServerConnection], Awaitable[None]]:
         async def handle(connection: ServerConnection) -> None:
@@ -181,7 +198,7 @@ class Listener:
         self._context.statistics.add("handshakes_refused")
         self._context.statistics.add(f"handshakes_refused_{reason}")
 
-    async def _serve(self, handshake: Handshake, connection: ServerConnection) -> None:
+    async def _serve(self, handshake: Handshake, connection: Connection) -> None:
         try:
             known = await self._context.access.authenticate(
                 handshake, connection, self._max_size_bytes(handshake.port)
@@ -204,10 +221,13 @@ class Listener:
             finally:
                 logger.info("%s: left", port)
 
-    async def _converse(self, place: Place, connection: ServerConnection) -> None:
+    async def _converse(self, place: Place, connection: Connection) -> None:
         """Until the connection or its client is gone. Raises ConnectionClosed."""
         context, peer, session = self._context, place.peer, place.session
         sender = asyncio.create_task(peer.outbox.run(connection), name=f"send {peer.id}")
+        limits = asyncio.create_task(
+            context.guard.attend(connection, peer, session), name=f"limits {peer.id}"
+        )
         try:
             if place.speaker is not None and place.working is not None:
                 speaking = SpeakerConnection(place.speaker, place.working, place.replaced)
@@ -215,16 +235,18 @@ class Listener:
             elif peer.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
-                await serve_viewer(session, peer, connection)
+                await serve_viewer(session, peer, connection, context.guard.answers)
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")
+            limits.cancel()
             await self._attendance.leave(place, connection)
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            await asyncio.gather(sender, limits, return_exceptions=True)
 
-    async def _place(self, handshake: Handshake, connection: ServerConnection) -> Place | None:
+    async def _place(self, handshake: Handshake, connection: Connection) -> Place | None:
         """Where the connection belongs; None, and it is closed, if it does not say what it must."""
+        self._context.guard.recount(handshake, connection)
         if handshake.address.resume is Resume.BACK:
             request = await read_resume(connection)
             if request is None:
@@ -232,8 +254,15 @@ class Listener:
             place = await self._attendance.old_place(handshake, request, connection)
             if place is not None:
                 return place
+        if not await self._context.guard.readmits(handshake, connection):
+            return None
         session_id = self._session_id(handshake.address)
         return self._attendance.new_place(handshake, session_id, connection)
+
+    def _name_session(self, handshake: Handshake) -> Handshake:
+        """A gate: who names no session has one all the same, and it counts."""
+        session_id = self._session_id(handshake.address)
+        return replace(handshake, address=replace(handshake.address, session=session_id))
 
     def _session_id(self, address: Address) -> str:
         if address.session is not None:

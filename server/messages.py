@@ -30,6 +30,7 @@ from server.fields import (
     Timestamp,
     UtteranceId,
 )
+from server.limit_messages import Limits
 
 SERVER_NAME = "Thai ASR Real-time Server"
 VERSION = "1.0.0"
@@ -40,15 +41,6 @@ JsonScalar: TypeAlias = str | int | float | bool | None
 
 class Event(Struct, frozen=True, tag_field="type", kw_only=True):
     """Anything the server says."""
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """What a client may send, announced in `connected`."""
-
-    max_audio_message_bytes: Annotated[int, Meta(description="longest message of the audio port")]
-    max_control_message_bytes: Annotated[int, Meta(description="longest of the control port")]
-    max_utterance_s: Annotated[float, Meta(description="longer utterances are split")]
-    inbox_audio_s: Annotated[float, Meta(description="audio taken ahead of decoding")]
 
 
 class Connected(Event, frozen=True, kw_only=True, tag="connected"):
@@ -224,6 +216,9 @@ class ServerStatus(Event, frozen=True, kw_only=True, tag="server_status"):
     waiting_audio_s: Annotated[float, Meta(description="audio in the finals that wait")]
     notices: Annotated[list[str], Meta(description="what a person should know")]
     load: Annotated[float, Meta(description="busy share of the workers' last 10 s, 0 to 1")]
+    admission: Annotated[str, Meta(description="admitting, stretched or refusing")] = "admitting"
+    limits_reached: Annotated[list[str] | UnsetType, Meta(description="what is full now")] = UNSET
+    refusals: Annotated[dict[str, int] | UnsetType, Meta(description="by reason")] = UNSET
     version: Annotated[str, Meta(description="the server's version")] = VERSION
     final_latency_ms: Annotated[int | UnsetType, Meta(description="last sample to final")] = UNSET
     measured: Annotated[MeasuredCosts | UnsetType, Meta(description="decode times here")] = UNSET
@@ -269,6 +264,7 @@ class Notice(Event, frozen=True, kw_only=True, tag="notice"):
     level: Annotated[str, Meta(description="info or warning")]
     code: Annotated[str, Meta(description="stable, for programs")]
     message: Annotated[str, Meta(description="for people")]
+    left_s: Annotated[float | UnsetType, Meta(description="seconds until it happens")] = UNSET
     session_id: SessionId | UnsetType = UNSET
     stream_id: StreamId | UnsetType = UNSET
     event_id: EventId = UNSET
@@ -290,7 +286,7 @@ class ErrorEvent(Event, frozen=True, kw_only=True, tag="error"):
 class ServerShutdown(Event, frozen=True, kw_only=True, tag="server_shutdown"):
     """The server drains: audio is taken no more, what was said becomes finals for up to `grace_s`.
 
-    Then the connection closes with 1001.
+    Then the connection closes, with 1012 where the server comes back and with 1001 otherwise.
     """
 
     grace_s: Annotated[float, Meta(description="longest wait for finals under way")]

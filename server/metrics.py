@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from asr.device import DeviceProbe
+from server.capacity import Step
 from server.context import Context
 from server.peer import Port
 
@@ -29,12 +30,18 @@ COUNTED = {
     "control_messages_refused": "Messages of the control port that were answered with an error",
     "audio_messages_refused": "Messages of the audio port that were answered with an error",
     "overloads": "Times that audio could not be taken for 5 s",
+    "reads_limited": "Times that a connection was read more slowly, for it sent too fast",
+    "audio_slowed_s": "Time that audio waited for it came faster than it is spoken",
+    "wrong_messages_unanswered": "Wrong messages that were not answered one by one",
     "slow_clients_closed": "Connections closed because they did not read",
 }
 """Counters of `statistics` with names of their own; they are there from the start."""
 
 BY_LABEL = {
     "handshakes_refused_": ("handshakes_refused_by_reason", "reason", "Handshakes refused"),
+    "streams_refused_": ("streams_refused", "reason", "Connections closed at their first audio"),
+    "limit_closes_": ("closed_by_limit", "reason", "Connections closed by a limit"),
+    "admission_": ("admission_steps", "step", "Times that a step of admission began"),
     "connections_": ("connections", "port", "Connections that joined a session"),
     "errors_": ("errors", "code", "Errors told"),
     "audio_problems_": ("audio_problems", "code", "Audio that could not be used as sent"),
@@ -116,10 +123,11 @@ def _gauges(context: Context) -> Iterator[Metric]:
     sessions = context.registry.sessions
     clients = Counter(peer.port.value for session in sessions for peer in session.peers)
     decoding = context.scheduler.stats()
-    lag = context.loop_lag
+    lag, guard = context.loop_lag, context.guard
     info, current = context.models.current_info, context.models.current
     for name, text, value in (
         ("sessions", "Sessions somebody is in", len(sessions)),
+        ("handshakes_pending", "TCP connections without a handshake", guard.pending_handshakes),
         ("streams", "Audio connections that may send", sum(s.stream_count for s in sessions)),
         ("waiting_audio_seconds", "Audio in the finals that wait", decoding.waiting_audio_s),
         ("worker_load", "Busy share of the decode workers, 0 to 1", decoding.load),
@@ -132,6 +140,9 @@ def _gauges(context: Context) -> Iterator[Metric]:
         yield GaugeMetricFamily(PREFIX + name, text, value=value)
     of_port = GaugeMetricFamily(f"{PREFIX}clients", "Connections now", labels=["port"])
     yield _labelled(of_port, {port.value: clients[port.value] for port in Port})
+    step = guard.load.step
+    admission = GaugeMetricFamily(f"{PREFIX}admission", "1 for the step in force", labels=["step"])
+    yield _labelled(admission, {each.value: float(each is step) for each in Step})
     waiting = GaugeMetricFamily(f"{PREFIX}waiting", "Decodes that wait", labels=["kind"])
     kinds = {"partial": decoding.waiting_partials, "final": decoding.waiting_finals}
     yield _labelled(waiting, kinds)

@@ -19,6 +19,7 @@ from asr.effects import (
 )
 from asr.types import DecodeKind
 from audio.types import SAMPLE_RATE_HZ, samples_to_ms
+from server.flow_messages import Gap
 from server.messages import (
     ErrorEvent,
     FinalTranscription,
@@ -27,6 +28,7 @@ from server.messages import (
     SpeechStartedEvent,
     optional,
 )
+from server.problem import Problem
 
 Spoken: TypeAlias = (
     RealtimeTranscription | FinalTranscription | SpeechStartedEvent | SpeechEndedEvent | ErrorEvent
@@ -121,6 +123,20 @@ class Presenter:
             end_reason=final.end_reason.value,
             reason=optional(final.reason),
             provisional=provisional,
+        )
+
+    def gap(
+        self, start_sample: int, end_sample: int | None, problem: Problem, utterance_id: int | None
+    ) -> Gap:
+        """The event for audio that gets no final; `end_sample` None: all from the start on."""
+        return Gap(
+            session_id=self.session_id,
+            stream_id=self.stream_id,
+            start_ms=samples_to_ms(start_sample),
+            end_ms=UNSET if end_sample is None else samples_to_ms(end_sample),
+            utterance_id=UNSET if utterance_id is None else utterance_id,
+            reason=problem.code,
+            message=problem.message,
         )
 
     def _problem(self, problem: DecodeProblem) -> ErrorEvent:

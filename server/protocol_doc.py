@@ -12,7 +12,14 @@ from typing import Any
 
 import msgspec
 
-from server import messages, model_messages, protocol, resume_messages
+from server import (
+    flow_messages,
+    limit_messages,
+    messages,
+    model_messages,
+    protocol,
+    resume_messages,
+)
 from server.messages import SERVER_NAME, VERSION, Event
 from server.protocol import Request
 
@@ -23,8 +30,9 @@ REF = "#/components/schemas/{name}"
 HEAD = """\
 # Messages
 
-Made from the structs in `server/messages.py`, `server/model_messages.py`,
-`server/resume_messages.py` and `server/protocol.py` by
+Made from the structs in `server/messages.py`, `server/limit_messages.py`,
+`server/model_messages.py`, `server/resume_messages.py`, `server/flow_messages.py` and
+`server/protocol.py` by
 `python -m server.protocol_doc`. How they are used: [protocol.md](protocol.md). The same, for
 tools: [asyncapi.json](asyncapi.json) (AsyncAPI 3).
 
@@ -57,7 +65,13 @@ def _structs() -> list[type[msgspec.Struct]]:
     """What is defined for events, in the order of definition."""
     return [
         value
-        for module in (messages, model_messages, resume_messages)
+        for module in (
+            messages,
+            limit_messages,
+            model_messages,
+            resume_messages,
+            flow_messages,
+        )
         for value in vars(module).values()
         if inspect.isclass(value)
         and issubclass(value, msgspec.Struct)

@@ -35,7 +35,7 @@ class AudioSource(Protocol):
         ...
 
     async def drain(self) -> None:
-        """Take no more audio, and wait until every final so far is out."""
+        """Wait until every final so far is out; cancelled, name what got none."""
         ...
 
 
@@ -183,8 +183,14 @@ class Session:
         self._reschedule()
 
     async def drain(self) -> None:
-        """Take no more audio, and wait until every final so far is out."""
+        """Wait until every final so far is out; cancelled, name what got none."""
         await asyncio.gather(*(source.drain() for source in tuple(self._sources.values())))
+
+    async def drain_one(self, connection: str) -> None:
+        """As `drain`, for one connection."""
+        source = self._sources.get(connection)
+        if source is not None:
+            await source.drain()
 
     def close(self) -> None:
         """Stop the timer."""

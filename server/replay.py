@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec import UNSET
 
+from server.flow_messages import Gap
 from server.messages import (
     AudioConfigured,
     AudioEndAck,
@@ -41,6 +42,7 @@ SessionEvent: TypeAlias = (
     | ConfigUpdated
     | Notice
     | ErrorEvent
+    | Gap
 )
 """Events that are numbered and can be said again."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from audio.types import FrontendConfig, NoiseReduction, VadKind
 from server.setting_rows import SettingError, Value
 from server.settings_access import AccessSettings
+from server.settings_admission import AdmissionSettings
 from server.settings_limits import LimitSettings
 from server.settings_listening import ListeningSettings
 from server.settings_models import ModelSettings
@@ -27,6 +28,7 @@ ENV_PREFIX = "THAI_ASR_"
 @dataclass(frozen=True, kw_only=True)
 class Settings(
     WatchingSettings,
+    AdmissionSettings,
     LimitSettings,
     SpeechSettings,
     ModelSettings,

@@ -26,6 +26,7 @@ from server.messages import AudioConfigured, AudioEndAck, Pong, optional
 from server.peer import Finals, Peer
 from server.presence import Presence
 from server.presenter import timestamp
+from server.problem import SHUTTING_DOWN
 from server.protocol import ProtocolError
 from server.registry import Session
 from server.resume_messages import AudioPosition
@@ -71,21 +72,23 @@ class Speaker:
             # the actor is made below
             received_s=lambda index, end: self._actor.received_s(index, end),  # noqa: PLW0108
         )
-        self._draining = False
         self._new_frontend: FrontendConfig | None = None
         self._putting = False
         self._ends: list[EndAudio] = []
         """Commanded while a message waits for room; one per stop or shutdown."""
         self._working: asyncio.Task[None] | None = None
+        self._guard = context.guard.speaker(self.id)
         self._actor = self._make_actor()
 
     def _make_actor(self) -> AudioActor:
         context, settings = self._context, self._session.settings
         return AudioActor(
             intake=AudioIntake(settings.frontend(), context.silero),
-            inbox=Inbox[Item](settings.inbox_audio_s, self._voice.on_overload),
+            inbox=Inbox[Item](
+                settings.inbox_audio_s, self._voice.on_overload, take=self._guard.take
+            ),
             make_recogniser=self._make_recogniser,
-            decoder=context.scheduler,
+            decoder=self._guard,
             dsp=context.dsp,
             listener=self._voice,
             timers=WireTimers(settings.wire_partial_s, settings.wire_final_s),
@@ -95,6 +98,7 @@ class Speaker:
     def start(self) -> asyncio.Task[None]:
         """Take audio from now on. The task ends behind the last final, and never fails."""
         self._session.attach(self.id, self)
+        self._context.work.join(self._actor)
         self._use_default_format()
         self._working = self._context.tasks.spawn(self._work(), name=f"audio {self.id}")
         return self._working
@@ -111,6 +115,8 @@ class Speaker:
             self.failure = error.code if isinstance(error, AudioError) else "internal_error"
             self._voice.on_failure(self.failure, error)
         finally:
+            self._guard.close()
+            self._context.work.leave(self._actor)
             self._session.detach(self.id)
             self._context.registry.release(self._session)
 
@@ -119,15 +125,18 @@ class Speaker:
     async def on_message(self, message: str | bytes) -> None:
         """Take one message; it counts once it is taken, also where it is answered with an error.
 
-        Safe to cancel: what was not counted was not taken.
+        Audio that comes after the server began to end is not taken. Safe to cancel: what was not
+        counted was not taken.
         """
         try:
             request = protocol.parse_audio(message)
             match request:
                 case bytes():
-                    await self._on_audio(request)
+                    if not await self._on_audio(request):
+                        return
                 case protocol.NumberedAudio():
-                    await self._on_numbered(request)
+                    if not await self._on_numbered(request):
+                        return
                 case protocol.AudioEnd():
                     await self._on_audio_end(request)
                 case protocol.AudioConfig():
@@ -137,7 +146,8 @@ class Speaker:
                     return
         except ProtocolError as error:
             self._context.statistics.add("audio_messages_refused")
-            self.error(error.code, error.message, error.request_id)
+            if self._context.guard.answers(self.id):
+                self.error(error.code, error.message, error.request_id)
         self.received_messages += 1
         self._tell_position()
 
@@ -149,27 +159,30 @@ class Speaker:
         """The names of its streams, in the format in force."""
         return self._voice.stream_ids()
 
-    async def _on_numbered(self, audio: protocol.NumberedAudio) -> None:
+    async def _on_numbered(self, audio: protocol.NumberedAudio) -> bool:
         expected = audio.seq if self._seq is None else self._seq + 1
         if audio.seq < expected:
             self._context.statistics.add("audio_chunks_repeated")
-            return
+            return True
         if audio.seq > expected:
             self._context.statistics.add("audio_chunks_missing", audio.seq - expected)
             self.error("audio_gap", f"audio_chunk: seq {expected} to {audio.seq - 1} did not come")
-        await self._on_audio(audio.data)
+        if not await self._on_audio(audio.data):
+            return False
         self._seq = audio.seq
+        return True
 
-    async def _on_audio(self, data: bytes) -> None:
-        if self._draining:
-            self._voice.on_late_audio()
-            return
+    async def _on_audio(self, data: bytes) -> bool:
+        """Take audio, once there is room; False if there will be none, for the server ends."""
         if not data or not self._session.takes_audio(self.id):
-            return
+            return True
         received_s = self._context.clock()
         seconds = self._actor.audio_s(data)
         self._putting = True
         try:
+            if not await self._context.work.room(self._actor, seconds):
+                self._actor.refuse(SHUTTING_DOWN)
+                return False
             await self._actor.inbox.put(AudioBytes(data, received_s), seconds)
         finally:
             self._putting = False
@@ -177,6 +190,7 @@ class Speaker:
         self._received_s += seconds
         self._context.statistics.add("audio_received_s", seconds)
         self._context.statistics.add("audio_received_bytes", len(data))
+        return True
 
     async def _on_audio_end(self, request: protocol.AudioEnd) -> None:
         idle = False
@@ -272,14 +286,18 @@ class Speaker:
         return config
 
     async def drain(self) -> None:
-        """Take no more audio, and wait until every final so far is out (AudioSource)."""
-        self._draining = True
+        """Wait until every final so far is out (AudioSource); cancelled, name what got none."""
         if self._working is None:
             return
+        self._actor.hurry()
         drained = asyncio.get_running_loop().create_future()
         self._put_end(EndAudio(lambda _: drained.set_result(None)))
         # a client that left at the same time has its last item, and the actor ends before ours
-        await asyncio.wait({drained, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({drained, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._actor.give_up(SHUTTING_DOWN)
+            raise
 
     # -- helpers --------------------------------------------------------------------------------
 

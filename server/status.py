@@ -41,6 +41,9 @@ def server_status(context: Context, session: Session, request_id: str | None) ->
         waiting_audio_s=round(waiting.waiting_audio_s, 2),
         notices=notices(context),
         load=round(waiting.load, 2),
+        admission=context.guard.load.step.value,
+        limits_reached=context.guard.reached(),
+        refusals=context.guard.refusals(),
         final_latency_ms=UNSET if latency_ms is None else latency_ms,
         measured=_measured(pace),
         load_figures=UNSET if measurement is None else load_figures(measurement),
@@ -85,6 +88,7 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
         "partials_dropped": sum(waiting.dropped.values()),
         "partials_merged_for_slow_clients": merged,
         "tasks": len(asyncio.all_tasks()),
+        "handshakes_pending": context.guard.pending_handshakes,
         "loop_lag_p99_ms": round(context.loop_lag.percentile_ms(0.99), 2),
         "loop_lag_worst_ms": round(context.loop_lag.worst_ms, 2),
     }

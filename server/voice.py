@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from msgspec import UNSET
 
-from asr.effects import FinalText
-from asr.types import DecodeResult
+from asr.effects import DecodeProblem, FinalText
+from asr.types import DecodeKind, DecodeResult
+from audio.types import SAMPLE_RATE_HZ
 from server.context import Context
 from server.messages import ErrorEvent, FinalTranscription, Notice, optional
 from server.presenter import News, Presenter
+from server.problem import SHUTTING_DOWN, Problem
 from server.registry import Session
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,6 @@ class Voice:
         self._streams = streams
         self._received_s = received_s
         self._slow_told = False
-        self._late_told = False
         self._overload_told_s = -math.inf
 
     def stream_id(self, index: int) -> str:
@@ -72,6 +73,9 @@ class Voice:
         if isinstance(event, ErrorEvent):
             self._context.statistics.add(f"errors_{event.code}")
         self._session.broadcast(event)
+        if isinstance(news, DecodeProblem) and news.kind is DecodeKind.FINAL:
+            problem = Problem(news.code, news.message)
+            self._gap(stream_index, news.start_sample, news.end_sample, problem, news.utterance_id)
         if isinstance(news, FinalText) and not news.silent:
             received_s = self._received_s(stream_index, news.end_sample)
             latency_s = self._context.clock() - received_s
@@ -87,6 +91,7 @@ class Voice:
     def on_decoded(self, result: DecodeResult) -> None:
         """Count it; warn once per connection when decodes are slow."""
         self._context.instruments.decoded(result.request.kind.value, result.decode_s)
+        self._context.work.note_decoded(result)
         if result.decode_s > SLOW_DECODE_S and not self._slow_told:
             self._slow_told = True
             logger.warning("%s (%.1f s)", SLOW_DECODE_MESSAGE, result.decode_s)
@@ -114,11 +119,15 @@ class Voice:
             "nothing, but transcripts come late",
         )
 
-    def on_late_audio(self) -> None:
-        """Audio came after the server said that it shuts down (told once)."""
-        if not self._late_told:
-            self._late_told = True
-            self.error("shutting_down", "the server shuts down: this audio is not taken")
+    def on_gap(
+        self, stream_index: int, start_sample: int, end_sample: int | None, problem: Problem
+    ) -> None:
+        """Audio that was not heard gets no text; None: nor does what follows."""
+        self._gap(stream_index, start_sample, end_sample, problem)
+        if problem is SHUTTING_DOWN:  # any other closes the connection, with an error of its own
+            start_s = start_sample / SAMPLE_RATE_HZ
+            stream = self.stream_id(stream_index)
+            self.error(problem.code, f"{problem.message}: {stream} is taken up to {start_s:.1f} s")
 
     def on_failure(self, code: str, error: BaseException | None) -> None:
         """The audio side failed for good."""
@@ -145,6 +154,21 @@ class Voice:
                 request_id=optional(request_id),
             ),
         )
+
+    def _gap(
+        self,
+        stream_index: int,
+        start_sample: int,
+        end_sample: int | None,
+        problem: Problem,
+        utterance_id: int | None = None,
+    ) -> None:
+        gap = self._presenter(stream_index).gap(start_sample, end_sample, problem, utterance_id)
+        self._context.statistics.add("gaps")
+        if end_sample is not None:
+            lost_s = (end_sample - start_sample) / SAMPLE_RATE_HZ
+            self._context.statistics.add("gaps_audio_s", lost_s)
+        self._session.broadcast(gap)
 
     def _count_final(self, final: FinalTranscription) -> None:
         """Count the finals that every client gets apart from the provisional ones."""

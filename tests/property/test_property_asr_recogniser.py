@@ -106,6 +106,10 @@ class RecogniserMachine(RuleBasedStateMachine):
     def wire_falls_silent(self) -> None:
         self.rig.take(self.rig.recogniser.nudge(self.rig.position / 16_000))
 
+    @rule()
+    def server_ends(self) -> None:
+        self.rig.take(self.rig.recogniser.hurry())
+
     # -- decoding, in any order ----------------------------------------------------------------
 
     @precondition(lambda self: self.rig.open_requests)

@@ -21,8 +21,8 @@ from websockets.exceptions import ConnectionClosed
 
 from server import protocol
 from server.addresses import Address, parse_address
-from server.connection import Connection
 from server.http import HttpDoor, Page
+from server.limit_messages import Limits
 from server.messages import (
     AudioEndAck,
     ConfigEvent,
@@ -30,7 +30,6 @@ from server.messages import (
     Connected,
     ErrorEvent,
     Event,
-    Limits,
     Pong,
     RecordingStateEvent,
     ServerStatus,
@@ -46,6 +45,7 @@ from server.model_messages import (
 )
 from server.peer import Port
 from tests.support.fake_events import STREAM_ID, TIMESTAMP, configured, final, model, partial
+from tests.support.open_door import open_door
 
 PAGE = Path(__file__).resolve().parents[2] / "realtime_thai_asr_client.html"
 
@@ -110,7 +110,7 @@ class FakeServer:
                     "127.0.0.1",
                     self.ports.get(port, 0),
                     process_request=door.process_request,
-                    create_connection=Connection,
+                    create_connection=open_door(),
                     compression=None,
                     max_queue=4,
                 )

@@ -131,9 +131,10 @@ def test_partials_go_on_after_one_that_failed_or_was_dropped(outcome: object) ->
     rig = Rig()
     rig.start()
     rig.audio(700)
-    rig.answer(outcome(rig.open_requests[0]))
+    request = rig.open_requests[0]
+    rig.answer(outcome(request))
     assert rig.of(DecodeProblem) == (
-        [DecodeProblem(1, PARTIAL, "decode_failed", "the engine broke")]
+        [DecodeProblem(1, PARTIAL, "decode_failed", "the engine broke", *span(request))]
         if outcome is failed
         else []
     )

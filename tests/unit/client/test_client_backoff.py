@@ -83,3 +83,11 @@ def test_a_last_try_that_succeeds_is_not_followed_by_another() -> None:
     after.failed(1.0)
     after.connected(1.1)
     assert after.failed(1.2) is None
+
+
+def test_the_server_may_ask_for_more_time() -> None:
+    asked = backoff()
+    asked.connected(0.0)
+    first_s = asked.failed(1.0, at_least_s=10.0)
+    assert first_s is not None
+    assert first_s > 10.0

@@ -137,7 +137,11 @@ async def test_a_port_of_another_kind_of_server_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("status", "may_pass"),
-    [(HTTPStatus.UNAUTHORIZED, False), (HTTPStatus.SERVICE_UNAVAILABLE, True)],
+    [
+        (HTTPStatus.UNAUTHORIZED, False),
+        (HTTPStatus.TOO_MANY_REQUESTS, True),
+        (HTTPStatus.SERVICE_UNAVAILABLE, True),
+    ],
 )
 async def test_only_a_server_that_will_be_back_is_worth_another_try(
     status: HTTPStatus, may_pass: bool
@@ -153,6 +157,25 @@ async def test_only_a_server_that_will_be_back_is_worth_another_try(
             async with connect(f"ws://localhost:{number}"):
                 pass
     assert raised.value.may_pass is may_pass
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"), [("7", 7.0), ("99999", 60.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)]
+)
+async def test_a_server_that_is_full_says_when_to_come_again(header: str, wait_s: float) -> None:
+    async def never(_: ServerConnection) -> None: ...
+
+    def refuse(connection: ServerConnection, _: Request) -> Response:
+        response = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no room for a speaker\n")
+        response.headers["Retry-After"] = header
+        return response
+
+    async with serve(never, "localhost", 0, process_request=refuse) as listener:
+        number = next(iter(listener.sockets)).getsockname()[1]
+        with pytest.raises(ConnectError, match="HTTP 503: no room for a speaker") as raised:
+            async with connect(f"ws://localhost:{number}"):
+                pass
+    assert raised.value.retry_after_s == wait_s
 
 
 class CloseCodes(FakeServer):

@@ -5,7 +5,8 @@ import json
 from msgspec import UNSET
 
 from client.resumption import Resumption
-from server.messages import Connected, Limits, Notice
+from server.limit_messages import Limits
+from server.messages import Connected, Notice
 
 
 def connected(

@@ -18,6 +18,7 @@ from server.actor import AudioActor, AudioBytes, EndAudio, Item, SetFormat, Wire
 from server.inbox import Inbox
 from server.presence import Presence
 from server.presenter import News
+from server.problem import Problem
 from tests.support.audio_signals import pcm16, silence
 
 pytestmark = pytest.mark.asyncio
@@ -45,6 +46,11 @@ class Nobody:
 
     def on_decoded(self, result: DecodeResult) -> None:
         raise AssertionError("silence is not decoded")
+
+    def on_gap(
+        self, stream_index: int, start_sample: int, end_sample: int | None, problem: Problem
+    ) -> None:
+        raise AssertionError(problem.message)
 
     def on_no_speech(self) -> None:
         raise AssertionError("it is too short for that")

@@ -76,6 +76,9 @@ class FakeConnection:
     remote_address = ("192.0.2.7", 50_000)
     admitted: Handshake | None = None
 
+    def admit(self, handshake: Handshake) -> None:
+        self.admitted = handshake
+
     def respond(self, status: HTTPStatus, text: str) -> Response:
         return Response(status.value, status.phrase, Headers(), text.encode())
 

@@ -151,3 +151,31 @@ async def test_room_made_in_the_moment_of_the_timeout_is_no_overload() -> None:
     getting = asyncio.create_task(inbox.get())
     await asyncio.gather(putting, getting)
     assert overloads == []
+
+
+async def test_a_long_message_that_is_consumed_bit_by_bit_is_no_overload() -> None:
+    overloads: list[str] = []
+    inbox = Inbox[str](1.0, lambda: overloads.append("overloaded"), overloaded_after_s=0.05)
+    await inbox.put("a minute", 60.0)
+    putting = asyncio.create_task(inbox.put("second", 60.0))
+    waiting = asyncio.create_task(inbox.put("third", 1.0))
+    assert await inbox.get() == "a minute"
+    for _ in range(20):
+        inbox.note_progress()
+        await asyncio.sleep(0.01)
+    assert overloads == []
+    assert await inbox.get() == "second"
+    await asyncio.gather(putting, waiting)
+
+
+async def test_audio_and_nothing_else_is_taken_as_told() -> None:
+    taken: list[float] = []
+
+    async def take(audio_s: float) -> None:
+        taken.append(audio_s)
+
+    inbox = Inbox[str](1.0, lambda: None, take=take)
+    await inbox.put("audio", 0.5)
+    await inbox.put("command")
+    inbox.put_now("the server's own", 0.5)
+    assert taken == [0.5]

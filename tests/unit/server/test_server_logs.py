@@ -67,6 +67,21 @@ def test_a_line_for_programs_is_one_object(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_nobody_can_write_a_line_of_the_log(tmp_path: Path, log_format: LogFormat) -> None:
+    """What clients choose, as a request's id, stands in the log."""
+    path = tmp_path / "server.log"
+    ids = LogIds()
+    set_up_logging("info", str(path), log_format, ids)
+    forged = "r1\n2026-01-01 00:00:00,000 ERROR   server.app: forged\r\x1b[2J\u2028\ud800\0"
+    with ids.about(request=forged), ids.about(session="x" * 100_000):
+        logging.getLogger("server.test").info("no model %s", forged)
+    (line,) = path.read_text(encoding="utf-8").split("\n")[:-1]
+    assert line.isprintable()
+    assert "forged" in line
+    assert len(line) < 500
+
+
 @pytest.mark.asyncio
 async def test_tasks_know_what_they_were_begun_for() -> None:
     ids = LogIds()

@@ -176,7 +176,7 @@ def test_speech_events(reason: EndReason) -> None:
 def test_a_problem_is_an_error_that_ends_an_utterance_only_if_it_was_its_final(
     kind: DecodeKind, named: dict[str, int]
 ) -> None:
-    problem: News = DecodeProblem(7, kind, "decode_failed", "out of memory")
+    problem: News = DecodeProblem(7, kind, "decode_failed", "out of memory", 0, 16_000)
     event = fields(presenter("2025-09-03T10:30:00+00:00").event(problem))
     message = event.pop("message")
     assert isinstance(message, str)

@@ -8,12 +8,12 @@ import json
 import pytest
 
 from server import protocol
+from server.limit_messages import Limits
 from server.messages import (
     Connected,
     ErrorEvent,
     Event,
     FinalTranscription,
-    Limits,
     Pong,
     RealtimeTranscription,
 )
