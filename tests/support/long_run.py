@@ -91,7 +91,8 @@ class Traffic:
         """What the server makes of each speech when nobody else is there."""
         for number, samples in enumerate(self._speeches):
             spoken = await self._converse(samples, f"alone-{number}", number, None)
-            self._expected.append(spoken.heard)
+            assert spoken is not None
+            self._expected.append(spoken[0])
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
@@ -118,24 +119,21 @@ class Traffic:
             at_s = self._chance.uniform(0.1, 0.8) * len(samples) / 16_000
             kind = self._chance.choice(("cut", "freeze"))
             cut = (at_s, self._chance.choice(self._plan.cuts_s), kind)
-        spoken = await self._converse(samples, session, next(self._numbers), cut)
-        self._run.spoken.append(
-            Spoken(
-                spoken.at_s,
-                spoken.number,
-                spoken.cut,
-                self._expected[which],
-                spoken.heard,
-                spoken.failed,
-                spoken.latencies_s,
-            )
-        )
+        at_s, number = self.now_s, next(self._numbers)
+        spoken = await self._converse(samples, session, number, cut)
+        if spoken is None:
+            self._run.count("speakers refused")
+        else:
+            how = "whole" if cut is None else f"{cut[2]} of {cut[1]:g} s at {cut[0]:.1f} s"
+            expected = self._expected[which]
+            self._run.spoken.append(Spoken(at_s, number, how, expected, *spoken))
         await asyncio.sleep(self._chance.uniform(0.0, 3.0))
 
     async def _converse(
         self, samples: Pcm16, session: str, number: int, cut: tuple[float, float, str] | None
-    ) -> Spoken:
-        server, at_s, speaker = self._server, self.now_s, f"speaker {number}"
+    ) -> tuple[list[str], bool, list[float]] | None:
+        """What was heard, whether something may be lost, latencies; None if it was not let in."""
+        server, speaker = self._server, f"speaker {number}"
         async with TcpLine(server.control_port) as control, TcpLine(server.audio_port) as audio:
             where = Addresses(f"ws://127.0.0.1:{control.port}", f"ws://127.0.0.1:{audio.port}")
             resumption = Resumption()
@@ -156,11 +154,10 @@ class Traffic:
             finally:
                 breaking.cancel()
                 await asyncio.gather(breaking, return_exceptions=True)
+        if not conversation.begun:
+            return None
         heard = [final.text for final in conversation.finals if final.speaker == speaker]
-        how = "whole" if cut is None else f"{cut[2]} of {cut[1]:g} s at {cut[0]:.1f} s"
-        return Spoken(
-            at_s, number, how, heard, heard, failed or conversation.failed, view.latencies_s
-        )
+        return heard, failed or conversation.failed, view.latencies_s
 
     async def _view(self) -> None:
         url = f"ws://127.0.0.1:{self._server.audio_port}/?role=viewer&session="
