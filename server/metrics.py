@@ -134,6 +134,7 @@ def _gauges(context: Context) -> Iterator[Metric]:
         ("workers", "Decodes that can run at once", info.workers if info else 0),
         ("loop_lag_p99_seconds", "How late the loop runs", lag.percentile_ms(0.99) / 1_000),
         ("loop_lag_worst_seconds", "The worst since start", lag.worst_ms / 1_000),
+        ("tasks", "Tasks of the loop", len(asyncio.all_tasks())),
         ("uptime_seconds", "Since start", context.clock() - context.started_s),
         ("ready", "1 while a model answers", float(info is not None)),
     ):

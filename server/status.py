@@ -81,6 +81,7 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
     )
     return {
         **context.statistics.snapshot(),
+        "tasks": len(asyncio.all_tasks()),
         "decode_batches": waiting.batches,
         "decode_items": waiting.items,
         "decode_failures": waiting.failed,

@@ -85,7 +85,7 @@ async def test_a_flood_of_tiny_frames_costs_others_nothing(tmp_path: Path, kind:
     }[kind]
     if kind == "fragment":
         frame += struct.pack("!BB4x", 0x00, 0x80) * 3 + struct.pack("!BB4x", 0x80, 0x80)
-    async with run_server(tmp_path) as server:
+    async with run_server(tmp_path, max_audio_messages_per_s=100.0) as server:
         stop = asyncio.Event()
         flood = asyncio.create_task(flooded(f"{server.audio_url}/?session=flood", frame, stop))
         try:
