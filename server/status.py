@@ -88,7 +88,6 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
         "decode_busy_s": round(waiting.busy_s, 3),
         "partials_dropped": sum(waiting.dropped.values()),
         "partials_merged_for_slow_clients": merged,
-        "tasks": len(asyncio.all_tasks()),
         "handshakes_pending": context.guard.pending_handshakes,
         "loop_lag_p99_ms": round(context.loop_lag.percentile_ms(0.99), 2),
         "loop_lag_worst_ms": round(context.loop_lag.worst_ms, 2),
