@@ -63,6 +63,14 @@ class JsonFormatter(logging.Formatter):
         return shown if shown.isprintable() else json.dumps(line)
 
 
+def is_no_stranger(record: logging.LogRecord) -> bool:
+    """False for the library's stack trace of each handshake that a port scanner gets wrong. Pure.
+
+    What else the library reports is a fault of the server.
+    """
+    return record.msg != "opening handshake failed"
+
+
 class _RotatingFile(logging.handlers.RotatingFileHandler):
     """A log file that cannot be written is said once on the console, and not for every line."""
 
@@ -88,8 +96,8 @@ def set_up_logging(
     readable = log_format is LogFormat.READABLE
     layout = ReadableFormatter() if readable else JsonFormatter(ids)
     _add(root, logging.StreamHandler(sys.stderr), layout, ids)
-    # the library reports every refused handshake of a port scanner as a stack trace
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    logging.getLogger("websockets").setLevel(logging.ERROR)
+    logging.getLogger("websockets.server").addFilter(is_no_stranger)
     for library in ("httpx", "httpx2"):  # every request, with the signed address of each file
         logging.getLogger(library).setLevel(logging.WARNING)
     if not log_file:

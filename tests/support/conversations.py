@@ -30,7 +30,8 @@ CONTROL: Sequence[Message] = (
     _text(type="get_statistics", request_id="t1"),
     _text(type="cancel_load", model_id="second"),
     _text(type="end_shadow", model_id="second", keep=False),
-    _text(type="load_model", model_id="broken", request_id="l1"),
+    _text(type="load_model", model_id="second", shadow=True),
+    _text(type="load_model", model_id="second", request_id="l1"),
     _text(type="ping"),
 )
 AUDIO_BINARY: Sequence[Message] = (
@@ -60,5 +61,7 @@ RESUMING: Sequence[Message] = (
 )
 """Of a connection with `?resume=back`."""
 
-AUDIO = (AUDIO_BINARY, AUDIO_BASE64, AUDIO_FORMATS)
+ON_AUDIO_PORT: Sequence[Sequence[Message]] = (AUDIO_BINARY, AUDIO_BASE64, AUDIO_FORMATS, CONTROL)
+"""The last of them by somebody who took the wrong port."""
+
 QUERIES = ("?events=all", "", "?role=viewer", "?resume=new", "?speaker=somsri&finals=revised")

@@ -58,9 +58,10 @@ class RawWebSocket:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, port: int) -> Self:
+    async def connect(cls, port: int, local_address: str = "127.0.0.1") -> Self:
         """TCP only."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+        local = (local_address, 0)
+        return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=local))
 
     @classmethod
     async def open(cls, port: int, path: str = "/", **headers: str) -> tuple[Self, str]:
