@@ -63,10 +63,11 @@ async def speak_on(opening: Opening, session: str, stop: asyncio.Event) -> list[
 
 async def misbehave_together(
     server: RunningServer,
+    watchman: Watchman,
+    tokens: Sequence[str],
+    *,
     run: int,
     each: int,
-    tokens: Sequence[str],
-    watchman: Watchman,
     seconds: float,
 ) -> int:
     """Several bad clients at a time, for so long or until each was so many; how many."""
@@ -100,7 +101,7 @@ async def fuzz(
     assert len(expected) == 4
     with watching() as watchman:
         # so that what is made at first use, or once, is there
-        await misbehave_together(server, 0, 10, tokens, watchman, seconds)
+        await misbehave_together(server, watchman, tokens, run=0, each=10, seconds=seconds)
         await asyncio.sleep(RESUME_S + 1.0)  # and what may come back is given up
         before = await at_rest()
         stop = asyncio.Event()
@@ -108,7 +109,9 @@ async def fuzz(
             asyncio.create_task(speak_on(opening, f"neighbour-{number}", stop))
             for number in range(2)
         ]
-        count = await misbehave_together(server, 1, 10**6, tokens, watchman, seconds)
+        count = await misbehave_together(
+            server, watchman, tokens, run=1, each=10**6, seconds=seconds
+        )
         stop.set()
         heard = [each for neighbour in neighbours for each in await neighbour]
         assert watchman.troubles == []

@@ -104,8 +104,9 @@ async def _converse(
             if chance.random() < 0.5:
                 await asyncio.sleep(LISTEN_S)
             if chance.random() < 0.5:
-                reset_connection(socket.transport)
+                await socket.close()
         finally:
+            reset_connection(socket.transport)
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
 
