@@ -8,6 +8,9 @@ from typing import Protocol
 
 from asr.types import DecodeRequest, Hypothesis
 
+ENGINE_LOST = "engine_lost"
+"""Code of an EngineError: whatever the engine gets, it fails until the model is opened again."""
+
 
 class EngineError(Exception):
     """An engine could not load or decode. `code` is stable and goes to clients."""

@@ -27,6 +27,10 @@ class EngineHost(Protocol):
         """Finish this model's decodes and let go of its engine."""
         ...
 
+    def exchange(self, model_id: str, engine: Engine) -> asyncio.Task[None] | None:
+        """Decode with another engine of this model; the task ends when the old one has no call."""
+        ...
+
     def hold(self, model_id: str) -> None:
         """Keep requests for this model until it is attached, or `reroute` says otherwise."""
         ...
@@ -142,6 +146,13 @@ class LoadedModels:
         self._keep(model_id)
         if before is not None and before != model_id:
             self._look_after(before)
+
+    def exchange(self, model_id: str, loaded: Loaded) -> asyncio.Task[None] | None:
+        """A loaded model was opened anew; the task ends when its old engine has no call."""
+        self._loaded[model_id] = loaded
+        if model_id == self.current_id:
+            self.current = loaded
+        return self._host.exchange(model_id, loaded.engine)
 
     # -- leases -------------------------------------------------------------------------------
 

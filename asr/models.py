@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from asr.calibration import Pace
 from asr.engine import EngineError, EngineInfo
@@ -27,13 +26,13 @@ from asr.loading import Loader, TooSlowError
 from asr.locate import sizes_mb
 from asr.memory_rule import Fit, FitVerdict
 from asr.model_source import ModelSource
+from asr.reopening import Reopening
 from asr.reports import LoadReport, ModelError, ModelListing, load_failure, shutting_down
 from asr.types import ModelSpec, ModelState
 
 logger = logging.getLogger(__name__)
 
-
-DRAIN_LIMIT_S: Final = 60.0
+DRAIN_LIMIT_S = 60.0
 """Longest wait for the last utterances of a model whose place another takes."""
 
 
@@ -65,6 +64,7 @@ class ModelManager:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._files = ThreadPoolExecutor(1, thread_name_prefix="model-files")
         self._models = LoadedModels(host, self._thread, keep_s)
+        self.reopening = Reopening(self._models, loader, self._thread)
         self._fetches = Fetches(source, on_progress, self._on_fetched)
         self._requests = LoadRequests()
         self._order = asyncio.Lock()
@@ -173,6 +173,7 @@ class ModelManager:
             self._load_task.cancel()
             await asyncio.gather(self._load_task, return_exceptions=True)
         self._requests.fail_all(shutting_down)
+        self.reopening.close()
         await self._fetches.close(grace_s)
         await self._models.close(grace_s)
         self._thread.shutdown(wait=False, cancel_futures=True)

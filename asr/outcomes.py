@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from asr.types import DecodeDropped, DecodeFailed, DecodeOutcome, DecodeRequest
+from asr.batching import OVERLOADED
+from asr.decode_call import Decoded
+from asr.engine import EngineError, Prepared
+from asr.types import DecodeDropped, DecodeFailed, DecodeOutcome, DecodeRequest, DecodeResult
 
 logger = logging.getLogger(__name__)
 
@@ -64,3 +67,26 @@ def deliver_all(settled: Settled) -> None:
             deliver(outcome)
         except Exception:
             logger.exception("a receiver of decode outcomes failed")
+
+
+def outcomes_of(batch: Sequence[Prepared], decoded: Decoded, answered: str) -> list[DecodeOutcome]:
+    """What a decode by the model `answered` brought to each of its requests."""
+    outcomes: list[DecodeOutcome] = []
+    for prepared, answer in zip(batch, decoded.answers, strict=True):
+        request = prepared.request
+        if isinstance(answer, EngineError):
+            outcomes.append(DecodeFailed(request, answer.code, answer.message))
+        else:
+            queue_s = max(0.0, decoded.began_s - request.created_s)
+            instead = answered if answered != request.model_id else None
+            outcomes.append(
+                DecodeResult(request, answer, queue_s, decoded.decode_s, len(batch), instead)
+            )
+    return outcomes
+
+
+def told(dropped: DecodeDropped) -> DecodeOutcome:
+    """A final that found no room is a failure for its client; other drops are no news."""
+    if dropped.reason == OVERLOADED:
+        return DecodeFailed(dropped.request, OVERLOADED, "too much audio waits to be decoded")
+    return dropped

@@ -10,7 +10,15 @@ from typing import TypeVar
 
 from asr.batch_limit import BatchLimit
 from asr.degenerate import is_degenerate, next_compute_type
-from asr.engine import Engine, EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
+from asr.engine import (
+    ENGINE_LOST,
+    Engine,
+    EngineError,
+    EngineInfo,
+    Prepared,
+    TrialLoad,
+    TrialTime,
+)
 from asr.types import DecodeRequest, Hypothesis
 
 logger = logging.getLogger(__name__)
@@ -29,6 +37,7 @@ class ResilientEngine:
     Broken output (`asr.degenerate`): the model is opened once more in the next compute type of
     `supported`, and the batch decoded again. Meanwhile all other calls wait: two copies of a model
     may not fit into a GPU. Where that does not help the items get EngineError `degenerate_output`.
+    Where it cannot be opened at all every call raises EngineError `engine_lost`.
     """
 
     def __init__(
@@ -59,8 +68,8 @@ class ResilientEngine:
     def prepare(self, request: DecodeRequest) -> Prepared:
         """Make the features (in a DSP thread)."""
         with self._changed:
-            if self._closed:
-                raise EngineError("engine_closed", f"{self._info.model_id} is closed")
+            if self._engine is None and not self._reopening:
+                raise self._gone()
         # features depend on the model, not on its numbers: nobody waits for it to be opened anew
         return self._front.prepare(request)
 
@@ -167,6 +176,8 @@ class ResilientEngine:
         try:
             old.close()
             engine = self._open_one_of(wanted, before)
+        except EngineError as error:
+            raise EngineError(ENGINE_LOST, f"{model_id} is lost: {error.message}") from error
         finally:
             self._put(engine)
         return engine.info.compute_type != before
@@ -179,6 +190,12 @@ class ResilientEngine:
             logger.error("model %s: not in %s: %s", self._info.model_id, wanted, error)
             self._supported.discard(wanted)
             return self._reopen(before)
+
+    def _gone(self) -> EngineError:
+        model_id = self._info.model_id
+        if self._closed:
+            return EngineError("engine_closed", f"{model_id} is closed")
+        return EngineError(ENGINE_LOST, f"{model_id} is lost: it could not be opened again")
 
     def _put(self, engine: Engine | None) -> None:
         with self._changed:
@@ -196,7 +213,7 @@ class ResilientEngine:
             self._changed.wait_for(lambda: not self._reopening)
             engine, opened = self._engine, self._opened
             if engine is None:
-                raise EngineError("engine_closed", f"{self._info.model_id} is closed")
+                raise self._gone()
             self._calls += 1
         try:
             yield engine, opened

@@ -3,6 +3,9 @@
 Everything here runs on the loop except `Engine.prepare` (in the DSP executor) and `decode_batch`
 (in the model's own threads, as many as its engine has workers).
 
+A thread that dies in a decode, or does not come back from one in time, is replaced (`Lane`); what
+it had is decoded once more, each item alone, and fails if that ends the same way.
+
 Bounds: callers have one partial and a few finals of a stream here at a time, and wait for their
 outcomes; what is prepared stands in a `BatchQueue`, which states its own.
 """
@@ -11,24 +14,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeAlias
 
-from asr.batching import OVERLOADED, RETIRED, STARVED_PARTIAL_S
-from asr.decode_call import Decoded, decode_batch
-from asr.engine import Engine, EngineError, Prepared
+from asr.batching import STARVED_PARTIAL_S
+from asr.decode_call import Decoded
+from asr.decode_worker import DecodeWorker
+from asr.engine import ENGINE_LOST, Engine, EngineError, Prepared
 from asr.held import HeldRequests
-from asr.lane import Lane
-from asr.outcomes import Deliver, OpenRequests, deliver_all
-from asr.types import (
-    DecodeDropped,
-    DecodeFailed,
-    DecodeKind,
-    DecodeOutcome,
-    DecodeRequest,
-    DecodeResult,
-)
+from asr.lane import Lane, LaneHealth, Loss
+from asr.outcomes import Deliver, OpenRequests, deliver_all, outcomes_of, told
+from asr.types import DecodeFailed, DecodeKind, DecodeOutcome, DecodeRequest
 from asr.worker_load import SchedulerStats, WorkerLoad
 
 logger = logging.getLogger(__name__)
@@ -57,12 +55,13 @@ class Scheduler:
         self._busy_s = 0.0
         self._last_decode_s = 0.0
         self._load = WorkerLoad()
+        self._losses: Counter[Loss] = Counter()
 
     def attach(self, model_id: str, engine: Engine) -> None:
         """Take requests for a model from now on, those held first. The caller closes the engine."""
         if model_id in self._lanes:
             raise ValueError(f"{model_id} is attached already")
-        lane = self._lanes[model_id] = Lane.of(model_id, engine)
+        lane = self._lanes[model_id] = Lane.of(model_id, engine, self._clock, self._losses)
         for request in self._held.release(model_id):
             self._enqueue(lane, request, bounded=False)
 
@@ -82,7 +81,30 @@ class Scheduler:
             lane.detaching = False
             raise
         if self._lanes.pop(model_id, None) is not None:
-            lane.threads.shutdown(wait=False)
+            lane.dismiss()
+
+    def exchange(self, model_id: str, engine: Engine) -> asyncio.Task[None] | None:
+        """Have another engine of an attached model decode from now on; None: it is not attached.
+
+        The task ends when no call of the old engine runs any more: never, if one hangs.
+        """
+        lane = self._lanes.get(model_id)
+        if lane is None:
+            return None
+        old = lane.exchange(engine)
+        self._pump(lane)
+        return asyncio.create_task(_all_finished(old), name=f"old engine of {model_id}")
+
+    def look_after(self) -> None:
+        """Replace threads that died without a word. To be called now and then."""
+        for lane in self._lanes.values():
+            lane.mend()
+            self._pump(lane)
+
+    def health(self, model_id: str) -> LaneHealth | None:
+        """Whether a model's decodes get anywhere; None if it is not attached."""
+        lane = self._lanes.get(model_id)
+        return None if lane is None else lane.health
 
     def hold(self, model_id: str) -> None:
         """Keep requests for a model until it is attached, or `reroute` says otherwise."""
@@ -122,14 +144,7 @@ class Scheduler:
         whom = (stream_id, epoch, utterance_id)
         self._settle_soon(self._held.retire(whom, kind))
         for lane in self._lanes.values():
-            dropped = lane.queue.retire(stream_id, epoch, utterance_id, kind)
-            dropped += [
-                DecodeDropped(request, RETIRED)
-                for request in lane.preparing
-                if (request.stream_id, request.epoch, request.utterance_id) == whom
-                and kind in (None, request.kind)
-            ]
-            self._settle_soon(dropped)
+            self._settle_soon(lane.retire(whom, kind))
             lane.note_idle()
 
     def stats(self) -> SchedulerStats:
@@ -148,6 +163,7 @@ class Scheduler:
             load=self._load.share(
                 self._clock(), sum(lane.engine.info.workers for lane in self._lanes.values())
             ),
+            threads_lost={loss.value: self._losses[loss] for loss in Loss},
         )
 
     async def close(self, grace_s: float = 5.0) -> None:
@@ -158,7 +174,7 @@ class Scheduler:
         self._closing = True
         self._held.clear()
         for lane in self._lanes.values():
-            lane.queue.clear()
+            lane.clear()
             if lane.alarm is not None:
                 lane.alarm.cancel()
         self._fail(self._open.of_model(None), "shutting_down", "the server is shutting down")
@@ -169,7 +185,7 @@ class Scheduler:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         for lane in self._lanes.values():
-            lane.threads.shutdown(wait=False, cancel_futures=True)
+            lane.dismiss()
             lane.idle.set()  # wakes who waits in `detach`
         self._lanes.clear()
         await asyncio.sleep(0)  # what was to be delivered soon is delivered
@@ -183,13 +199,14 @@ class Scheduler:
 
     async def _prepare(self, lane: Lane, request: DecodeRequest, bounded: bool) -> None:
         outcomes: list[DecodeOutcome] = []
-        loop = asyncio.get_running_loop()
+        loop, engine = asyncio.get_running_loop(), lane.engine
         try:
-            prepared = await loop.run_in_executor(self._dsp, lane.engine.prepare, request)
+            prepared = await loop.run_in_executor(self._dsp, engine.prepare, request)
             if request in self._open:  # else it was retired or failed meanwhile
                 dropped = lane.queue.offer(prepared, self._clock(), bounded=bounded)
-                outcomes += map(_told, dropped)
+                outcomes += map(told, dropped)
         except EngineError as error:
+            lane.engine_lost |= error.code == ENGINE_LOST and engine is lane.engine
             outcomes.append(DecodeFailed(request, error.code, error.message))
         except Exception as error:
             logger.exception("prepare failed")
@@ -203,18 +220,16 @@ class Scheduler:
 
     def _pump(self, lane: Lane) -> None:
         """Give every free worker the best batch there is."""
-        while lane.free_workers > 0 and not self._closing:
-            taken = lane.queue.take(self._clock(), last_worker=lane.on_last_worker)
+        while lane.free and not self._closing:
+            taken, again = lane.take(self._clock())
             self._settle_soon(taken.dropped)
             if not taken.batch:
                 self._look_again(lane)
                 break
-            lane.free_workers -= 1
+            worker = lane.free.pop()
             self._batches += 1
-            call = asyncio.get_running_loop().run_in_executor(
-                lane.threads, decode_batch, lane.engine, taken.batch, self._clock
-            )
-            self._spawn(self._run(lane, taken.batch, call), f"batch {self._batches}")
+            work = self._run(lane, worker, taken.batch, again=again)
+            self._spawn(work, f"batch {self._batches}")
         lane.note_idle()
 
     def _look_again(self, lane: Lane) -> None:
@@ -228,60 +243,77 @@ class Scheduler:
         self._pump(lane)
 
     async def _run(
-        self, lane: Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
+        self, lane: Lane, worker: DecodeWorker, batch: Sequence[Prepared], *, again: bool
     ) -> None:
         outcomes: list[DecodeOutcome] = []
         began_s = self._clock()
         self._load.began(began_s)
+        call = worker.decode(batch)
+        loss = None
         try:
             await asyncio.wait({call}, timeout=self._decode_timeout_s)
-            lane.queue.done(batch)
-            if call.done():
-                outcomes = self._outcomes(lane, batch, call.result())
+            if not call.done():
+                loss = Loss.HUNG
+            elif call.exception() is not None:
+                loss = Loss.DIED
+            if loss is None:
+                lane.queue.done(batch)
+                outcomes = self._outcomes(lane, worker, batch, call.result())
             else:
-                await self._wait_out(lane, batch, call)
+                outcomes = self._lose(lane, worker, batch, loss, again=again)
         finally:
             self._load.ended(began_s, self._clock())
-            lane.free_workers += 1
+            if loss is None:
+                lane.give_back(worker)
             self._pump(lane)  # before the results are told: the worker is not to wait for that
         self._settle(outcomes)
+        if loss is Loss.HUNG:
+            await self._wait_out(lane, worker)
 
-    async def _wait_out(
-        self, lane: Lane, batch: Sequence[Prepared], call: asyncio.Future[Decoded]
-    ) -> None:
-        """The call is overdue: its items fail now, its worker is busy until it returns."""
-        message = f"no result after {self._decode_timeout_s:.0f} s"
-        logger.error("batch of %d: %s", len(batch), message)
-        lane.overdue_workers += 1
-        try:
-            self._fail([prepared.request for prepared in batch], "decode_timeout", message)
-            if lane.stuck:
-                waiting = [*lane.queue.clear(), *lane.preparing]
-                self._fail(waiting, "decode_timeout", "every decode worker hangs")
-            self._pump(lane)  # of two workers the other is now the only one
-            await asyncio.wait({call})
-            logger.warning("an overdue batch came back; its results are ignored")
-        finally:
-            lane.overdue_workers -= 1
+    def _lose(
+        self,
+        lane: Lane,
+        worker: DecodeWorker,
+        batch: Sequence[Prepared],
+        loss: Loss,
+        *,
+        again: bool,
+    ) -> list[DecodeOutcome]:
+        """A worker did not answer. What it had goes to another one, or fails at the second time."""
+        lane.lose(worker, loss)
+        message = "the decode thread died"
+        if loss is Loss.HUNG:
+            message = f"no result after {self._decode_timeout_s:.0f} s"
+        hanging = f", {len(lane.abandoned)} threads hang" if lane.abandoned else ""
+        logger.error("model %s, batch of %d: %s%s", lane.model_id, len(batch), message, hanging)
+        if not again and not lane.stuck and not self._closing:
+            wanted = [prepared for prepared in batch if prepared.request in self._open]
+            lane.again.extend(wanted)
+            lane.queue.done([prepared for prepared in batch if prepared not in wanted])
+            return []
+        lane.queue.done(batch)
+        failed = [prepared.request for prepared in batch]
+        if lane.stuck:
+            logger.critical("model %s: every decode thread hangs", lane.model_id)
+            failed += [*lane.clear(), *lane.preparing]
+        return [DecodeFailed(request, loss.value, message) for request in failed]
+
+    async def _wait_out(self, lane: Lane, worker: DecodeWorker) -> None:
+        """The thread is nobody's until its call returns."""
+        await worker.finished()
+        logger.warning("an overdue batch came back; its results are ignored")
+        lane.came_back(worker)
+        self._pump(lane)
 
     def _outcomes(
-        self, lane: Lane, batch: Sequence[Prepared], decoded: Decoded
+        self, lane: Lane, worker: DecodeWorker, batch: Sequence[Prepared], decoded: Decoded
     ) -> list[DecodeOutcome]:
-        answered = lane.engine.info.model_id
         self._items += len(batch)
         self._busy_s += decoded.decode_s
         self._last_decode_s = decoded.decode_s
-        outcomes: list[DecodeOutcome] = []
-        for prepared, answer in zip(batch, decoded.answers, strict=True):
-            request = prepared.request
-            if isinstance(answer, EngineError):
-                outcomes.append(DecodeFailed(request, answer.code, answer.message))
-            else:
-                queue_s = max(0.0, decoded.began_s - request.created_s)
-                instead = answered if answered != request.model_id else None
-                outcomes.append(
-                    DecodeResult(request, answer, queue_s, decoded.decode_s, len(batch), instead)
-                )
+        outcomes = outcomes_of(batch, decoded, lane.engine.info.model_id)
+        codes = {outcome.code for outcome in outcomes if isinstance(outcome, DecodeFailed)}
+        lane.engine_lost |= ENGINE_LOST in codes and worker in lane.workers
         return outcomes
 
     # -- outcomes -------------------------------------------------------------------------------
@@ -312,8 +344,6 @@ class Scheduler:
             logger.error("%s failed", task.get_name(), exc_info=task.exception())
 
 
-def _told(dropped: DecodeDropped) -> DecodeOutcome:
-    """A final that found no room is a failure for its client; other drops are no news."""
-    if dropped.reason == OVERLOADED:
-        return DecodeFailed(dropped.request, OVERLOADED, "too much audio waits to be decoded")
-    return dropped
+async def _all_finished(workers: Iterable[DecodeWorker]) -> None:
+    for worker in workers:
+        await worker.finished()

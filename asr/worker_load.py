@@ -28,6 +28,8 @@ class SchedulerStats:
     """In the finals that wait."""
     load: float
     """The share of the workers' time of late that was busy, from 0 to 1."""
+    threads_lost: Mapping[str, int]
+    """Decode threads that died or hung, by the code of what they did not answer."""
 
 
 class WorkerLoad:

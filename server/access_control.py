@@ -15,12 +15,14 @@ from server.access_file import AccessError, read_tokens
 from server.addresses import Auth
 from server.callers import AllowedAddresses, TrustedProxies
 from server.connection import Connection
+from server.credentials import offered_token
 from server.exposure import Exposure
 from server.first_words import UNAUTHORISED, read_token, say_unauthorised
 from server.handshake import Gate, Handshake, Refusal
 from server.lobby import Lobby
 from server.networks import is_loopback, parse_networks
 from server.origins import Pages, parse_allowed
+from server.peer import Role
 from server.settings import Settings
 from server.tls import HANDSHAKE_S, certificate_of
 from server.token_gate import TokenGate
@@ -135,6 +137,15 @@ class AccessControl:
         if isinstance(connection, Connection):
             connection.admitted = verdict
         return verdict
+
+    def is_admin(self, caller: Handshake) -> bool:
+        """Whether a request that is no handshake brings an admin's token. Wrong ones count."""
+        token = offered_token(caller.headers)
+        if self._table is None or token is None:
+            return False
+        verdict = self._gate.check(caller, token)
+        identity = verdict.identity if isinstance(verdict, Handshake) else None
+        return identity is not None and identity.role is Role.ADMIN
 
     async def reload(self, connections: Iterable[ServerConnection]) -> None:
         """Read tokens and certificate again; what is bad in them is logged, and the old stays.

@@ -27,6 +27,8 @@ from audio.types import NoiseReduction
 from audio.vad import SileroModel
 from server.access_control import AccessControl
 from server.admission import Admission
+from server.audio_log import AudioLog
+from server.audio_log_setting import open_audio_log
 from server.browser import open_page, page_url
 from server.context import Context, Ports
 from server.download_view import view_on
@@ -54,6 +56,7 @@ from server.signals import watch_signals
 from server.status import notices
 from server.tasks import TaskSet
 from server.tuning import Recognisers
+from server.watching import Watching
 from server.work_estimate import DecodeSpeed, fast_speed
 from server.work_limit import WorkLimit
 
@@ -120,6 +123,7 @@ class App:
         loading = asyncio.create_task(first.load(), name="first model")
         if not await self._unless_stopped(loading):
             return
+        context.tasks.spawn(Watching(context).run(), name="watchdog")
         await listener.open()
         self._on_reload = lambda: context.tasks.spawn(listener.reload(), name="reload")
         self._greet(context)
@@ -182,7 +186,8 @@ class App:
         machine = plan_machine(settings, cpu_count, self._probe)
         dsp = _threads(stack, "dsp", min(MAX_DSP_THREADS, cpu_count))
         features = _threads(stack, "features", FEATURE_THREADS)
-        scheduler = Scheduler(dsp=features, clock=time.monotonic)
+        hangs_s = settings.decode_timeout_s
+        scheduler = Scheduler(dsp=features, clock=time.monotonic, decode_timeout_s=hangs_s)
         registry = SessionRegistry(settings, time.monotonic)
         models = self._make_manager(stack, catalogue_of(settings), machine, scheduler, registry)
         stack.push_async_callback(models.close, MODELS_S)
@@ -212,8 +217,15 @@ class App:
             clock=time.monotonic,
             wall_clock=lambda: datetime.now(UTC),
             started_s=time.monotonic(),
+            audio_log=self._open_audio_log(stack),
             notices=_notices_of(machine),
         )
+
+    def _open_audio_log(self, stack: AsyncExitStack) -> AudioLog | None:
+        log = open_audio_log(self._settings)
+        if log is not None:
+            stack.push_async_callback(asyncio.to_thread, log.close)
+        return log
 
     def _make_manager(
         self,

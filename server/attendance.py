@@ -183,6 +183,7 @@ class Attendance:
         speaker = place.speaker
         place.peer.send(
             Connected(
+                audio_logging=UNSET if self._context.audio_log is None else True,
                 current_model=current.id if current else "",
                 session_id=place.session.id,
                 audio_port=context.ports.audio,

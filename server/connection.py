@@ -15,6 +15,7 @@ from websockets.server import ServerProtocol
 from websockets.typing import Data
 
 from server.buckets import TokenBucket
+from server.failed_handshake import Failure, failure_of
 from server.handshake import Handshake
 from server.roll import Visit
 
@@ -57,6 +58,10 @@ class Porter(Protocol):
         """It is lost."""
         ...
 
+    def failed(self, failure: Failure) -> None:
+        """One that is lost never came to a handshake that could be judged."""
+        ...
+
 
 class Connection(ServerConnection):
     """A connection of either port. `admitted` is set once the gates have let it pass.
@@ -80,6 +85,7 @@ class Connection(ServerConnection):
         self._release: asyncio.TimerHandle | None = None
         self._frames = 0
         self._header_bytes = 0
+        self._timed_out = False
         self._heard_s = self._used_s = self.loop.time()
 
     # -- who it is ----------------------------------------------------------------------------
@@ -107,9 +113,34 @@ class Connection(ServerConnection):
             return
         self._porter.leave(self.visit)
         self._feed_rest()
+        failure = self._failure()
+        if failure is not None:
+            self._porter.failed(failure)
         if self._release is not None:
             self._release.cancel()
         super().connection_lost(exc)
+
+    async def handshake(self, *args: Any, **more: Any) -> None:
+        """As the library's, which cancels it when its time is over."""
+        try:
+            await super().handshake(*args, **more)
+        except asyncio.CancelledError:
+            self._timed_out = True
+            raise
+
+    def _failure(self) -> Failure | None:
+        """Why there was no handshake for the gates to judge; None where there was one."""
+        if self.request is None:
+            return failure_of(
+                self.protocol.handshake_exc,
+                self._header_bytes,
+                timed_out=self._timed_out,
+                too_large=self._header_bytes > MAX_HEADER_BYTES,
+            )
+        if self.admitted is None or self.response is None:
+            return None
+        refused = self.response.status_code in range(400, 500)  # by the library
+        return Failure.BAD_HANDSHAKE if refused else None
 
     # -- what comes ---------------------------------------------------------------------------
 

@@ -13,12 +13,15 @@ from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from audio.vad import SileroModel
 from server.access_control import AccessControl
+from server.audio_log import AudioLog
 from server.guard import Guard
+from server.health import Health
 from server.instruments import Instruments
 from server.latency import FinalLatencies
 from server.limit_messages import Limits
 from server.log_ids import LogIds
 from server.loop_lag import LoopLag
+from server.owed_text import OwedText
 from server.registry import SessionRegistry
 from server.settings import Settings
 from server.shadow import Shadow
@@ -61,6 +64,9 @@ class Context:
     started_s: float
     instruments: Instruments = field(default_factory=Instruments)
     final_latencies: FinalLatencies = field(default_factory=FinalLatencies)
+    owed_text: OwedText = field(default_factory=OwedText)
+    health: Health = field(default_factory=Health)
+    audio_log: AudioLog | None = None
     notices: list[str] = field(default_factory=list)
     """What a person should know of this server's state, also said in `server_status`."""
     numbers: count[int] = field(default_factory=lambda: count(1))

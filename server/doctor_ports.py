@@ -15,8 +15,8 @@ from server.listener import LOOPBACK_HOSTS
 from server.peer import Port
 
 ANSWER_LIMIT_S = 2.0
-READY_ANSWERS = ("ready\n", "no model loaded yet\n", "draining\n")
-"""What this server, and hardly any other, says at /readyz."""
+READY_ANSWERS = ("ready\n", "no model loaded yet\n", "draining\n", "degraded: ")
+"""What this server, and hardly any other, begins with at /readyz."""
 
 Ask = Callable[[str, int], str]
 
@@ -55,7 +55,7 @@ def check_port(port: Port, host: str, number: int, ask: Ask = ask_readiness) -> 
         socket.create_server((address, number), family=family).close()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            if ask(address, number) in READY_ANSWERS:
+            if ask(address, number).startswith(READY_ANSWERS):
                 there = "a server like this one runs there already"
                 return warning(what, there, f"use it, or {other}")
             return problem(what, f"is taken{owner_of(number)}", f"end that program, or {other}")

@@ -10,6 +10,7 @@ from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from server.addresses import DEFAULT_SESSION, Auth, Resume
 from server.connection import Connection, Rates
+from server.failed_handshake import Failure
 from server.handshake import Handshake, Refusal
 from server.limit_watch import TRY_AGAIN_LATER, LimitWatch
 from server.load_watch import LoadWatch
@@ -96,6 +97,11 @@ class Guard:
     def leave(self, visit: Visit) -> None:
         """A connection is lost (Porter)."""
         self._roll.leave(visit)
+
+    def failed(self, failure: Failure) -> None:
+        """A connection never came to a handshake (Porter)."""
+        self.statistics.add(f"handshakes_failed_{failure.value}")
+        logger.info("a connection without a handshake (%s)", failure.value)
 
     def gate(self, handshake: Handshake) -> Handshake | Refusal:
         """Let in whom there is room for. What the handshake names its session counts."""

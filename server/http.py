@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from ipaddress import ip_address
 from pathlib import Path
 from typing import cast
 
@@ -20,8 +19,8 @@ from websockets.http11 import Request, Response
 from server.addresses import Address, AddressError, parse_address, refuse_secrets
 from server.connection import Connection
 from server.handshake import Gate, Handshake, Refusal, judge
-from server.metrics import CONTENT_TYPE, Metrics
 from server.peer import Port
+from server.scrapes import PATH, Scrapes
 
 logger = logging.getLogger(__name__)
 
@@ -67,19 +66,17 @@ def _headers(request: Request) -> Mapping[str, str]:
     return joined
 
 
-def may_scrape(whom: str, remote: str, headers: Mapping[str, str]) -> bool:
-    """Whether the metrics are for an address: `all`, `local` or `off`. Pure.
-
-    What a proxy on this machine forwards comes from elsewhere.
-    """
-    if whom == "local":
-        try:
-            address = ip_address(remote)
-        except ValueError:
-            return False
-        forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
-        return address.is_loopback and not forwarded
-    return whom == "all"
+def caller_of(
+    connection: ServerConnection, request: Request, port: Port, *, secure: bool
+) -> Handshake:
+    """Who asks for something, as the first gates judge it."""
+    return Handshake(
+        port=port,
+        address=Address(),
+        remote=str((connection.remote_address or ("",))[0]),
+        headers=_headers(request),
+        secure=secure,
+    )
 
 
 class HttpDoor:
@@ -90,29 +87,31 @@ class HttpDoor:
         port: Port,
         page: Page,
         *,
-        ready: Callable[[], bool],
+        unready: Callable[[], str],
         draining: Callable[[], bool],
         first_gates: Sequence[Gate] = (),
         gates: Sequence[Gate] = (),
         secure: bool = False,
         on_refused: Callable[[str], object] = lambda _: None,
-        metrics: Metrics | None = None,
-        metrics_for: str = "local",
+        scrapes: Scrapes | None = None,
     ) -> None:
-        """`first_gates` are for every request, `gates` for handshakes after that.
+        """`scrapes` answers for the metrics, where that is done on this port.
+
+        `unready` says why the server is not ready, in words; empty where it is.
+
+        `first_gates` are for every request, `gates` for handshakes after that.
 
         `on_refused` is told the reason of each that is refused. `secure`: the port speaks TLS.
         """
         self._port = port
         self._page = page
-        self._ready = ready
+        self._unready = unready
         self._draining = draining
         self._first_gates = first_gates
         self._gates = gates
         self._secure = secure
         self._on_refused = on_refused
-        self._metrics = metrics
-        self._metrics_for = metrics_for
+        self._scrapes = scrapes
 
     async def process_request(
         self, connection: ServerConnection, request: Request
@@ -130,8 +129,8 @@ class HttpDoor:
             return connection.respond(HTTPStatus.OK, "ok\n")
         if path == "/readyz":
             return self._readiness(connection)
-        if path == "/metrics" and self._port is Port.CONTROL and self._metrics is not None:
-            return await self._scrape(connection, caller, self._metrics)
+        if path == PATH and self._scrapes is not None:
+            return await self._scrapes.answer(connection, caller)
         return self._static(connection, path)
 
     def _static(self, connection: ServerConnection, path: str) -> Response:
@@ -146,13 +145,7 @@ class HttpDoor:
         return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
 
     def _caller(self, connection: ServerConnection, request: Request) -> Handshake | Refusal:
-        caller = Handshake(
-            port=self._port,
-            address=Address(),
-            remote=str((connection.remote_address or ("",))[0]),
-            headers=_headers(request),
-            secure=self._secure,
-        )
+        caller = caller_of(connection, request, self._port, secure=self._secure)
         try:
             refuse_secrets(request.path)
         except AddressError as error:
@@ -194,26 +187,9 @@ class HttpDoor:
         return judge(replace(caller, address=address), self._gates)
 
     def _readiness(self, connection: ServerConnection) -> Response:
-        if self._draining():
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "draining\n")
-        if not self._ready():
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no model loaded yet\n")
+        if why := self._unready():
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         return connection.respond(HTTPStatus.OK, "ready\n")
-
-    async def _scrape(
-        self, connection: ServerConnection, caller: Handshake, metrics: Metrics
-    ) -> Response:
-        if not may_scrape(self._metrics_for, caller.remote, caller.headers):
-            return connection.respond(HTTPStatus.FORBIDDEN, "metrics are for this machine only\n")
-        body = await metrics.page()
-        headers = Headers(
-            [
-                ("Content-Type", CONTENT_TYPE),
-                ("Content-Length", str(len(body))),
-                ("Connection", "close"),
-            ]
-        )
-        return Response(HTTPStatus.OK, "OK", headers, body)
 
     def _html(self) -> Response:
         headers = Headers(

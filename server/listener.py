@@ -26,7 +26,10 @@ from server.first_words import read_resume
 from server.handshake import Gate, Handshake
 from server.http import HttpDoor, Page
 from server.metrics import Metrics
+from server.metrics_port import MetricsDoor, open_metrics_port
 from server.peer import Port
+from server.scrapes import Scrapes
+from server.status import unready
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +65,11 @@ class Listener:
     def __init__(self, context: Context, page: Page) -> None:
         self._context = context
         self._servers: list[Server] = []
-        self._draining = False
         self._page = page
         self._attendance = Attendance(context)
-        self._metrics = Metrics(context, context.probe)
+        self._scrapes = Scrapes(
+            Metrics(context, context.probe), context.settings.metrics, context.access.is_admin
+        )
         self._gates: tuple[Gate, ...] = (
             *context.access.gates,
             self._name_session,
@@ -99,6 +103,8 @@ class Listener:
         self._context.tasks.spawn(self._context.guard.load.run(), name="load")
         ports.control = await self._bind(Port.CONTROL, settings.control_port)
         ports.audio = await self._bind(Port.AUDIO, settings.audio_port)
+        if settings.metrics_port:
+            await self._bind_metrics()
 
     async def reload(self) -> None:
         """Read tokens and certificate again; who is not let in any more is closed with 4401."""
@@ -106,7 +112,7 @@ class Listener:
 
     def refuse_new(self) -> None:
         """New connections are answered with 503 from now on."""
-        self._draining = True
+        self._context.health.draining = True
 
     async def close(self, code: int, reason: str, limit_s: float) -> None:
         """Close every connection with a code and wait for every handler.
@@ -135,18 +141,28 @@ class Listener:
             return settings.max_control_message_bytes
         return settings.max_audio_message_bytes
 
+    async def _bind_metrics(self) -> None:
+        settings, access = self._context.settings, self._context.access
+        door = MetricsDoor(self._scrapes, access.first_gates, secure=access.secure)
+        host, number = settings.metrics_host, settings.metrics_port
+        try:
+            self._servers.append(await open_metrics_port(door, host, number, access.tls_options()))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ListenError(f"cannot open metrics port {number} on {host}: {reason}") from error
+
     async def _bind(self, port: Port, number: int) -> int:
+        metrics_port = self._context.settings.metrics_port
         door = HttpDoor(
             port,
             self._page,
-            ready=lambda: self._context.models.current is not None,
-            draining=lambda: self._draining,
+            unready=lambda: unready(self._context),
+            draining=lambda: self._context.health.draining,
             first_gates=self._context.access.first_gates,
             gates=self._gates,
             secure=self._context.access.secure,
             on_refused=self._count_refused,
-            metrics=self._metrics,
-            metrics_for=self._context.settings.metrics,
+            scrapes=self._scrapes if port is Port.CONTROL and not metrics_port else None,
         )
         for position, host in enumerate(self.hosts):
             try:
@@ -239,6 +255,7 @@ class Listener:
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")
+            context.statistics.add("events_merged", peer.outbox.merged)
             limits.cancel()
             await self._attendance.leave(place, connection)
             sender.cancel()

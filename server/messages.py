@@ -62,6 +62,9 @@ class Connected(Event, frozen=True, kw_only=True, tag="connected"):
     stream_ids: StreamIds | UnsetType = UNSET
     resume_token: Annotated[Opt, Meta(description="to come back to this place with")] = UNSET
     resumed: Annotated[bool | UnsetType, Meta(description="whether this is its old place")] = UNSET
+    audio_logging: Annotated[
+        bool | UnsetType, Meta(description="true: what is said is written to the server's disk")
+    ] = UNSET
     last_event_id: Annotated[
         int | UnsetType, Meta(description="the session's newest: a new place has heard up to it")
     ] = UNSET

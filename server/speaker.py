@@ -8,7 +8,6 @@ import logging
 from msgspec import UNSET
 
 from asr.recogniser import StreamRecogniser
-from audio.intake import AudioIntake
 from audio.types import AudioError, AudioFormat, ChannelMode, Encoding, FrontendConfig
 from server import protocol
 from server.actor import (
@@ -20,6 +19,7 @@ from server.actor import (
     SetFrontend,
     WireTimers,
 )
+from server.audio_log import make_intake
 from server.context import Context
 from server.inbox import Inbox
 from server.messages import AudioConfigured, AudioEndAck, Pong, optional
@@ -83,7 +83,7 @@ class Speaker:
     def _make_actor(self) -> AudioActor:
         context, settings = self._context, self._session.settings
         return AudioActor(
-            intake=AudioIntake(settings.frontend(), context.silero),
+            intake=make_intake(settings.frontend(), context.silero, self.id, context.audio_log),
             inbox=Inbox[Item](
                 settings.inbox_audio_s, self._voice.on_overload, take=self._guard.take
             ),
@@ -118,6 +118,7 @@ class Speaker:
         finally:
             self._guard.close()
             self._context.work.leave(self._actor)
+            self._context.owed_text.forget(self.id)
             self._session.detach(self.id)
             self._context.registry.release(self._session)
 

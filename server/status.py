@@ -7,6 +7,7 @@ import asyncio
 from msgspec import UNSET, UnsetType
 
 from asr.calibration import Pace, warning
+from server.audio_log_setting import notices_of
 from server.context import Context
 from server.messages import MeasuredCosts, ServerStatus, optional
 from server.model_requests import load_figures
@@ -55,7 +56,22 @@ def notices(context: Context) -> list[str]:
     """What a person should know, of the server and of the model that answers."""
     current, pace = context.models.current, context.models.current_pace
     too_slow = warning(current.id, pace) if current and pace else None
-    return [*context.notices, *([too_slow] if too_slow else [])]
+    return [
+        *notices_of(context.settings, context.audio_log),
+        *context.notices,
+        *context.health.faults.values(),
+        *([too_slow] if too_slow else []),
+    ]
+
+
+def unready(context: Context) -> str:
+    """Why nobody is to be sent here now, in words; empty where the server is ready."""
+    if context.health.draining:
+        return "draining"
+    if context.models.current is None:
+        return "no model loaded yet"
+    faults = "; ".join(context.health.faults.values())
+    return f"degraded: {faults}" if faults else ""
 
 
 def _measured(pace: Pace | None) -> MeasuredCosts | UnsetType:
@@ -73,12 +89,16 @@ def _seconds(value: float | None) -> float | UnsetType:
     return UNSET if value is None else round(value, 3)
 
 
+def merged_events(context: Context) -> int:
+    """Events of which a newer one took the place, for their client did not read them in time."""
+    peers = [peer for session in context.registry.sessions for peer in session.peers]
+    left = context.statistics.snapshot().get("events_merged", 0.0)
+    return round(left) + sum(peer.outbox.merged for peer in peers)
+
+
 def statistics_snapshot(context: Context) -> dict[str, float]:
     """The server's counters with the scheduler's."""
     waiting = context.scheduler.stats()
-    merged = sum(
-        peer.outbox.merged for session in context.registry.sessions for peer in session.peers
-    )
     return {
         **context.statistics.snapshot(),
         "tasks": len(asyncio.all_tasks()),
@@ -87,7 +107,7 @@ def statistics_snapshot(context: Context) -> dict[str, float]:
         "decode_failures": waiting.failed,
         "decode_busy_s": round(waiting.busy_s, 3),
         "partials_dropped": sum(waiting.dropped.values()),
-        "partials_merged_for_slow_clients": merged,
+        "partials_merged_for_slow_clients": merged_events(context),
         "handshakes_pending": context.guard.pending_handshakes,
         "loop_lag_p99_ms": round(context.loop_lag.percentile_ms(0.99), 2),
         "loop_lag_worst_ms": round(context.loop_lag.worst_ms, 2),

@@ -64,6 +64,8 @@ class Voice:
 
     def on_news(self, stream_index: int, news: News) -> None:
         """Broadcast what a stream found."""
+        stream_id = self.stream_id(stream_index)
+        self._context.owed_text.note(stream_id, news, self._context.clock())
         event = self._presenter(stream_index).event(news)
         if event is None:
             return
@@ -81,7 +83,7 @@ class Voice:
             latency_s = self._context.clock() - received_s
             self._context.final_latencies.add(latency_s)
             self._context.instruments.final_sent(latency_s)
-            self._context.shadow.heard(self.stream_id(stream_index), news)
+            self._context.shadow.heard(stream_id, news)
 
     def on_problem(self, code: str, message: str) -> None:
         """Tell the sender that its audio could not be used as sent."""

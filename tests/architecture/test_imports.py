@@ -30,7 +30,7 @@ IMPURE = ("asyncio", "threading", "concurrent", "multiprocessing", "time", "sock
 ENGINE_LIBRARIES = ("ctranslate2", "faster_whisper")
 MAY_IMPORT_ENGINE_LIBRARIES = {"asr.ct2_engine", "asr.features", "asr.convert_child"}
 MAY_IMPORT_ASYNCIO = {
-    *("asr.scheduler", "asr.lane"),
+    *("asr.scheduler", "asr.lane", "asr.decode_worker", "asr.reopening"),
     *("asr.models", "asr.load_requests", "asr.loaded", "asr.fetches"),
 }
 """The scheduler and the model manager, each with its parts."""

@@ -109,7 +109,7 @@ async def test_a_port_that_is_no_control_port_is_named(
     await page.click("#connect")
     error = page.locator("#messages li.error")
     await expect(error).to_contain_text(f"No control port answered at {server.audio_url}.")
-    await expect(error).to_contain_text("8765 unless changed")
+    await expect(error).to_contain_text("8765 and 8766; the first is the one to give")
 
 
 @pytest.mark.parametrize("language", ["en", "th"])

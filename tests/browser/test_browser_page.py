@@ -67,7 +67,8 @@ async def test_a_model_that_fails_to_load_is_explained(page: Page, server: FakeS
 
 async def test_partials_and_finals_are_shown_once(page: Page, server: FakeServer) -> None:
     await connect(page, server)
-    server.say_on(Port.CONTROL, final("ที่พอร์ตควบคุม", utterance_id=9))  # heard on the audio port
+    heard_on_the_audio_port = replace(final("ที่พอร์ตควบคุม", utterance_id=9), event_id=1)
+    server.say_on(Port.CONTROL, heard_on_the_audio_port)
     server.say(partial("สวัสดีครับผม", "สวัสดี"))
     await expect(page.locator(".partial .stable")).to_have_text("สวัสดี")
     await expect(page.locator(".partial .rest")).to_have_text("ครับผม")

@@ -10,6 +10,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from server import protocol
 from server.addresses import Address, parse_address
+from server.handshake import Handshake, Refusal
 from server.http import HttpDoor, Page
 from server.limit_messages import Limits
 from server.messages import (
@@ -75,6 +77,7 @@ class FakeServer:
         self.load = 0.0
         self.uptime_s = 1.0
         self.stream_id = STREAM_ID
+        self._last_event_id = 0
         self.received_ms = 0
         self.final_latency_ms: int | UnsetType = UNSET
         self.before_ack: list[Event] = []
@@ -89,6 +92,10 @@ class FakeServer:
         self.answers_pings = True
         """If not, pings wait for `release_pongs`."""
         self._pongs: list[tuple[ServerConnection, Pong]] = []
+        self.token: str | None = None
+        """If set, a handshake without it is refused."""
+        self.subprotocols: list[tuple[str, ...]] = []
+        """What each WebSocket handshake offered."""
         self.addresses: dict[Port, list[Address]] = {Port.CONTROL: [], Port.AUDIO: []}
         self.requests: list[protocol.Request] = []
         """Everything but audio, of both ports, in order of arrival."""
@@ -103,7 +110,9 @@ class FakeServer:
     async def __aenter__(self) -> Self:
         page = Page.load(PAGE)
         for port in Port:
-            door = HttpDoor(port, page, ready=lambda: True, draining=lambda: False)
+            door = HttpDoor(
+                port, page, unready=lambda: "", draining=lambda: False, gates=(self._admit,)
+            )
             listening = await self._stack.enter_async_context(
                 serve(
                     functools.partial(self._serve, port),
@@ -111,6 +120,7 @@ class FakeServer:
                     self.ports.get(port, 0),
                     process_request=door.process_request,
                     create_connection=open_door(),
+                    select_subprotocol=lambda _, offered: offered[0] if offered else None,
                     compression=None,
                     max_queue=4,
                 )
@@ -165,9 +175,13 @@ class FakeServer:
             await self.arrived.wait_for(condition)
 
     def say(self, *events: Event) -> None:
-        """Broadcast to the session: every connection of both ports."""
-        for port in Port:
-            self.say_on(port, *events)
+        """Broadcast to the session: every connection of both ports; its events are numbered."""
+        for event in events:
+            self._last_event_id += 1
+            numbered = hasattr(event, "event_id")
+            told = replace(event, event_id=self._last_event_id) if numbered else event
+            for port in Port:
+                self.say_on(port, told)
 
     def say_on(self, port: Port, *events: Event) -> None:
         """Say something to the connections of one port."""
@@ -192,6 +206,13 @@ class FakeServer:
         for socket, pong in waiting:
             with contextlib.suppress(ConnectionClosed):
                 await self._send(socket, pong)
+
+    def _admit(self, handshake: Handshake) -> Handshake | Refusal:
+        offered = handshake.headers.get("sec-websocket-protocol", "")
+        self.subprotocols.append(tuple(offered.split(", ")) if offered else ())
+        if self.token is None or self.token in offered:
+            return handshake
+        return Refusal(HTTPStatus.UNAUTHORIZED, "token", "a token is needed")
 
     async def _serve(self, port: Port, socket: ServerConnection) -> None:
         assert socket.request is not None

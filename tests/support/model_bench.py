@@ -53,6 +53,8 @@ class FakeHost:
         self.attached: dict[str, Engine] = {}
         self.held: list[str] = []
         self.stuck = False
+        self.old_engine_free = asyncio.Event()
+        self.old_engine_free.set()
         self.rerouted: list[tuple[str, str | None]] = []
 
     def attach(self, model_id: str, engine: Engine) -> None:
@@ -64,6 +66,15 @@ class FakeHost:
         while self.stuck:  # noqa: ASYNC110  (a decode that hangs tells nobody)
             await asyncio.sleep(0.001)
         del self.attached[model_id]
+
+    def exchange(self, model_id: str, engine: Engine) -> asyncio.Task[None] | None:
+        if model_id not in self.attached:
+            return None
+        self.attached[model_id] = engine
+        return asyncio.create_task(self._old_engine_is_free())
+
+    async def _old_engine_is_free(self) -> None:
+        await self.old_engine_free.wait()
 
     def hold(self, model_id: str) -> None:
         assert model_id not in self.attached

@@ -6,6 +6,7 @@ import functools
 from typing import cast
 
 from server.connection import Connection, Rates
+from server.failed_handshake import Failure
 from server.handshake import Handshake
 from server.roll import Visit
 
@@ -17,6 +18,9 @@ class Welcome:
         return Visit(remote)
 
     def admit(self, visit: Visit, handshake: Handshake) -> None: ...
+
+    def failed(self, failure: Failure) -> None:
+        pass
 
     def leave(self, visit: Visit) -> None: ...
 

@@ -173,13 +173,21 @@ def test_where_the_next_type_cannot_be_opened_the_first_serves_on_and_it_is_not_
     assert engine.info.compute_type == "float16"
 
 
-def test_a_model_that_cannot_be_opened_again_at_all_refuses_further_calls() -> None:
+def test_a_model_that_cannot_be_opened_again_at_all_says_so_at_every_call() -> None:
     engine, _ = resilient(FailingEngine("float16", say=overflows))
-    for _ in range(2):
-        with pytest.raises(EngineError):
-            engine.decode(items(1))
+    codes = []
+    for call in (
+        lambda: engine.decode(items(1)),
+        lambda: engine.decode(items(1)),
+        lambda: engine.prepare(item(0).request),
+    ):
+        with pytest.raises(EngineError) as caught:
+            call()
+        codes.append(caught.value.code)
+    assert codes == ["engine_lost"] * 3
+    engine.close()
     with pytest.raises(EngineError) as caught:
-        engine.prepare(item(0).request)
+        engine.decode(items(1))
     assert caught.value.code == "engine_closed"
 
 

@@ -1,4 +1,4 @@
-"""The scheduler when a decode hangs, a model goes, or the server does."""
+"""The scheduler when a model goes, or the server does."""
 
 from __future__ import annotations
 
@@ -9,38 +9,10 @@ from collections import Counter
 
 import pytest
 
-from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
+from asr.types import DecodeKind, DecodeRequest
 from tests.support.scheduler_bench import bench, codes, request
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(20)]
-
-
-async def test_a_decode_that_does_not_return_fails_and_keeps_its_worker() -> None:
-    async with bench(workers=2, decode_timeout_s=0.05) as b:
-        overdue = await b.hold_worker()
-        assert codes(await b.collect(1)) == ["decode_timeout"]
-        b.gate.set()
-        b.submit(request("a"))  # the other worker serves
-        outcomes = await b.collect(1)
-        assert codes(outcomes) == ["DecodeResult"]
-        assert overdue not in outcomes
-
-
-async def test_when_every_worker_hangs_what_waits_and_what_comes_fails_too() -> None:
-    async with bench(decode_timeout_s=0.05) as b:
-        held = await b.hold_worker()
-        waits = request("a")
-        b.submit(waits)
-        outcomes = await b.collect(2)
-        assert set(outcomes) == {held, waits}
-        assert codes(outcomes) == ["decode_timeout"] * 2
-        b.submit(request("b"))
-        assert codes(await b.collect(1)) == ["decode_timeout"]
-        b.gate.set()
-        outcome: DecodeOutcome | None = None
-        while not isinstance(outcome, DecodeResult):  # served again once the call has returned
-            b.submit(request("c"))
-            outcome = await b.outcomes.get()
 
 
 async def test_detach_finishes_what_there_is_and_refuses_more() -> None:

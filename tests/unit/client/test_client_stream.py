@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import pytest
 import pytest_asyncio
+from msgspec import UNSET
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosedError
@@ -39,6 +41,11 @@ async def rest_of(connection: AsrConnection) -> list[Event]:
     return [event async for event in connection]
 
 
+def as_said(events: Iterable[Event]) -> list[Event]:
+    """Without the numbers that the server gave them."""
+    return [replace(e, event_id=UNSET) if hasattr(e, "event_id") else e for e in events]
+
+
 async def test_audio_arrives_and_end_returns_after_every_final(server: FakeServer) -> None:
     server.before_ack = [partial("สวัส", "ส"), final("สวัสดีครับ")]
     async with connect(both(server)) as connection:
@@ -47,7 +54,7 @@ async def test_audio_arrives_and_end_returns_after_every_final(server: FakeServe
         await connection.end()
         events = await rest_of(connection)
     assert server.frames == [b"\1\2", b"\3\4"]
-    assert events == server.before_ack
+    assert as_said(events) == server.before_ack
 
 
 async def test_what_both_ports_say_comes_once(server: FakeServer) -> None:
@@ -57,7 +64,7 @@ async def test_what_both_ports_say_comes_once(server: FakeServer) -> None:
     async with connect(both(server)) as connection:
         await connection.end()
         await connection.status()  # the control port has said everything, too
-        assert await rest_of(connection) == server.before_ack
+        assert as_said(await rest_of(connection)) == server.before_ack
 
 
 async def test_what_only_the_control_port_says_comes_too(server: FakeServer) -> None:
@@ -153,10 +160,10 @@ async def test_iterating_ends_with_the_audio_and_may_go_on(server: FakeServer) -
     async with connect(both(server)) as asr:
         await asr.send(b"\1\2")
         await asr.end()
-        assert [event async for event in asr] == server.before_ack
+        assert as_said([event async for event in asr]) == server.before_ack
         server.before_ack = [final("ครับ", utterance_id=2)]
         await asr.end()
-        assert [event async for event in asr] == server.before_ack
+        assert as_said([event async for event in asr]) == server.before_ack
 
 
 async def test_transcribe_sends_all_and_gives_every_event(server: FakeServer) -> None:
@@ -167,8 +174,8 @@ async def test_transcribe_sends_all_and_gives_every_event(server: FakeServer) ->
         yield b"\3\4"
 
     async with connect(both(server)) as asr:
-        assert [event async for event in asr.transcribe(blocks())] == server.before_ack
-        assert [event async for event in asr.transcribe([b"\5\6"])] == server.before_ack
+        assert as_said([event async for event in asr.transcribe(blocks())]) == server.before_ack
+        assert as_said([event async for event in asr.transcribe([b"\5\6"])]) == server.before_ack
     assert server.audio == b"\1\2\3\4\5\6"
 
 

@@ -32,7 +32,7 @@ def test_a_port_of_another_program_is_a_problem_with_its_owner(taken: int) -> No
     assert "--audio-port" in found.advice
 
 
-@pytest.mark.parametrize("answer", ["ready\n", "no model loaded yet\n"])
+@pytest.mark.parametrize("answer", ["ready\n", "no model loaded yet\n", "degraded: no text\n"])
 def test_a_server_like_this_one_is_known_by_its_answer(taken: int, answer: str) -> None:
     found = check_port(Port.CONTROL, "localhost", taken, lambda *_: answer)
     assert found.level is Level.WARNING

@@ -88,11 +88,11 @@ async def answer(
     *,
     port: Port = Port.CONTROL,
     upgrade: str | None = None,
-    ready: bool = True,
+    unready: str = "",
     draining: bool = False,
 ) -> tuple[int, str] | None:
     shown = Page(b"<html>", "default-src 'none'")
-    door = HttpDoor(port, shown, ready=lambda: ready, draining=lambda: draining)
+    door = HttpDoor(port, shown, unready=lambda: unready, draining=lambda: draining)
     headers = Headers() if upgrade is None else Headers(Upgrade=upgrade)
     connection = FakeConnection()
     response = await door.process_request(connection, Request(path, headers))  # type: ignore[arg-type]
@@ -136,7 +136,7 @@ async def test_the_page_may_use_microphone_and_screen_and_is_shut_off_from_other
     door = HttpDoor(
         Port.CONTROL,
         Page(b"<html>", "default-src 'none'"),
-        ready=lambda: True,
+        unready=lambda: "",
         draining=lambda: False,
     )
     response = await door.process_request(FakeConnection(), Request("/", Headers()))  # type: ignore[arg-type]
@@ -157,10 +157,10 @@ async def test_the_audio_port_says_what_it_is() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("port", Port)
 async def test_health(port: Port) -> None:
-    assert await answer("/healthz", port=port, ready=False) == (200, "ok\n")
+    assert await answer("/healthz", port=port, unready="degraded") == (200, "ok\n")
     assert await answer("/readyz", port=port) == (200, "ready\n")
-    assert await answer("/readyz", port=port, ready=False) == (503, "no model loaded yet\n")
-    assert await answer("/readyz", port=port, draining=True) == (503, "draining\n")
+    assert await answer("/readyz", port=port, unready="no model") == (503, "no model\n")
+    assert await answer("/readyz", port=port, unready="draining") == (503, "draining\n")
 
 
 @pytest.mark.asyncio
@@ -177,7 +177,7 @@ async def pass_gates(*gates: Gate) -> tuple[Response | None, FakeConnection, lis
     door = HttpDoor(
         Port.AUDIO,
         Page(b"", ""),
-        ready=lambda: True,
+        unready=lambda: "",
         draining=lambda: False,
         gates=gates,
         on_refused=reasons.append,

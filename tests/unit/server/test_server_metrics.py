@@ -1,35 +1,16 @@
-"""Who may read the metrics, and what their page says of a server that is used."""
+"""What the metrics say of a server that is used."""
 
 from __future__ import annotations
 
 import asyncio
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.http import may_scrape
 from tests.support.running_server import RunningServer, run_server
 from tests.support.speech import pcm16, utterances
-
-
-@pytest.mark.parametrize(
-    ("whom", "remote", "headers", "may"),
-    [
-        ("local", "127.0.0.1", {}, True),
-        ("local", "::1", {}, True),
-        ("local", "10.1.2.3", {}, False),
-        ("local", "", {}, False),
-        ("local", "127.0.0.1", {"x-forwarded-for": "10.1.2.3"}, False),
-        ("local", "127.0.0.1", {"forwarded": "for=10.1.2.3"}, False),
-        ("all", "10.1.2.3", {"x-forwarded-for": "10.1.2.4"}, True),
-        ("off", "127.0.0.1", {}, False),
-    ],
-)
-def test_who_may_scrape(whom: str, remote: str, headers: dict[str, str], may: bool) -> None:
-    assert may_scrape(whom, remote, headers) is may
 
 
 async def scrape(server: RunningServer) -> dict[str, float]:
@@ -76,10 +57,3 @@ async def test_the_page_counts_what_was_said(tmp_path: Path) -> None:
     assert after["process_resident_memory_bytes"] > 2**20
     for private in ("ห้อง", "นก", *audio.texts()):
         assert private not in page
-
-
-@pytest.mark.asyncio
-async def test_the_metrics_can_be_turned_off(tmp_path: Path) -> None:
-    async with run_server(tmp_path, metrics="off") as server:
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            await scrape(server)

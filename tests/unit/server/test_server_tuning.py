@@ -43,6 +43,9 @@ class Host:
     async def detach(self, model_id: str) -> None:
         pass
 
+    def exchange(self, model_id: str, engine: Engine) -> None:
+        pass
+
     def hold(self, model_id: str) -> None:
         pass
 

@@ -1,0 +1,66 @@
+"""Who may read the metrics, and their page as an answer of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from ipaddress import ip_address
+
+from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+from server.handshake import Handshake
+from server.metrics import CONTENT_TYPE, Metrics
+
+PATH = "/metrics"
+OFF = "off"
+REFUSED = (
+    "metrics are for programs on this machine, and for who sends an admin's token "
+    "(Authorization: Bearer TOKEN)\n"
+)
+
+
+def may_scrape(whom: str, remote: str, headers: Mapping[str, str]) -> bool:
+    """Whether the metrics are for an address: `all`, `local` or `off`. Pure.
+
+    What a proxy on this machine forwards comes from elsewhere.
+    """
+    if whom == "local":
+        try:
+            address = ip_address(remote)
+        except ValueError:
+            return False
+        forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
+        return address.is_loopback and not forwarded
+    return whom == "all"
+
+
+class Scrapes:
+    """Answers requests for the metrics. `is_admin` says whether a request has an admin's token."""
+
+    def __init__(
+        self, metrics: Metrics, whom: str, is_admin: Callable[[Handshake], bool] = lambda _: False
+    ) -> None:
+        self._metrics = metrics
+        self._whom = whom
+        self._is_admin = is_admin
+
+    async def answer(self, connection: ServerConnection, caller: Handshake) -> Response:
+        """The page, or 403."""
+        if not self._lets_in(caller):
+            return connection.respond(HTTPStatus.FORBIDDEN, REFUSED)
+        body = await self._metrics.page()
+        headers = Headers(
+            [
+                ("Content-Type", CONTENT_TYPE),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
+        )
+        return Response(HTTPStatus.OK, "OK", headers, body)
+
+    def _lets_in(self, caller: Handshake) -> bool:
+        if may_scrape(self._whom, caller.remote, caller.headers):
+            return True
+        return self._whom != OFF and self._is_admin(caller)
