@@ -107,8 +107,12 @@ class AudioActor:
         listener: Listener,
         timers: WireTimers,
         presence: Presence,
+        more_waits: Callable[[], bool],
     ) -> None:
-        """`make_recogniser(stream_index)` makes the recogniser of one stream."""
+        """`make_recogniser(stream_index)` makes the recogniser of one stream.
+
+        `more_waits`: a message came and waits for room, so that it is not the wire that is silent.
+        """
         self.inbox = inbox
         self._intake = intake
         self._make_recogniser = make_recogniser
@@ -117,6 +121,7 @@ class AudioActor:
         self._listener = listener
         self._timers = timers
         self._presence = presence
+        self._more_waits = more_waits
         self._receipts: list[Receipts] = []
         """One per stream."""
         self._recognisers: list[StreamRecogniser] = []
@@ -219,7 +224,8 @@ class AudioActor:
             async with asyncio.timeout(self._wire_timeout_s()):
                 item = await self.inbox.get()
         except TimeoutError:
-            await self._on_wire_silent()
+            if not self._more_waits():
+                await self._on_wire_silent()
             return None
         self._silent_steps = 0
         return item

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+LONGEST_ID = 64
+"""Characters of an id that are shown: clients choose theirs."""
+
 
 class LogIds(logging.Filter):
     """Names what lines are about, and puts that on each record as text: `shown_ids`.
@@ -21,7 +24,7 @@ class LogIds(logging.Filter):
     @contextmanager
     def about(self, **ids: str | None) -> Iterator[None]:
         """Name what the lines written inside, and by tasks begun inside, are about."""
-        known = {name: value for name, value in ids.items() if value is not None}
+        known = {name: value[:LONGEST_ID] for name, value in ids.items() if value is not None}
         token = self._ids.set({**self.current(), **known})
         try:
             yield

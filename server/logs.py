@@ -23,6 +23,24 @@ class LogFormat(Enum):
     JSON = "json"
 
 
+def on_one_line(text: str) -> str:
+    """The text with what is no printable character escaped: nobody's words begin a line. Pure."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class ReadableFormatter(logging.Formatter):
+    """A line for people, and an exception's trace below it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s%(shown_ids)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The line of a record."""
+        return on_one_line(super().formatMessage(record))
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, ids, and an exception if any."""
 
@@ -41,7 +59,16 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        shown = json.dumps(line, ensure_ascii=False)
+        return shown if shown.isprintable() else json.dumps(line)
+
+
+def is_no_stranger(record: logging.LogRecord) -> bool:
+    """False for the library's stack trace of each handshake that a port scanner gets wrong. Pure.
+
+    What else the library reports is a fault of the server.
+    """
+    return record.msg != "opening handshake failed"
 
 
 class _RotatingFile(logging.handlers.RotatingFileHandler):
@@ -66,12 +93,11 @@ def set_up_logging(
     root = logging.getLogger()
     root.setLevel(level.upper())
     ids = ids or LogIds()
-    layout: logging.Formatter = JsonFormatter(ids)
-    if log_format is LogFormat.READABLE:
-        layout = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s%(shown_ids)s: %(message)s")
+    readable = log_format is LogFormat.READABLE
+    layout = ReadableFormatter() if readable else JsonFormatter(ids)
     _add(root, logging.StreamHandler(sys.stderr), layout, ids)
-    # the library reports every refused handshake of a port scanner as a stack trace
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    logging.getLogger("websockets").setLevel(logging.ERROR)
+    logging.getLogger("websockets.server").addFilter(is_no_stranger)
     for library in ("httpx", "httpx2"):  # every request, with the signed address of each file
         logging.getLogger(library).setLevel(logging.WARNING)
     if not log_file:

@@ -35,6 +35,11 @@ logger = logging.getLogger(__name__)
 
 MAX_PENDING_LOADS = 4
 
+ASKED_IN_VAIN = frozenset(
+    {"already_current", "busy", "cancelled", "no_shadow", "superseded", "unknown_model"}
+)
+"""Codes that say something of the request, and nothing of the server."""
+
 
 class ModelRequests:
     """One control connection's requests about models."""
@@ -138,7 +143,8 @@ def tell_failure(
     request_id: str | None = None,
 ) -> None:
     """Say that a model does not answer, and why."""
-    logger.error("Error: %s", error.message)
+    level = logging.INFO if error.code in ASKED_IN_VAIN else logging.ERROR
+    logger.log(level, "Error: %s", error.message)
     say(ErrorEvent(code=error.code, message=error.message, request_id=optional(request_id)))
 
 

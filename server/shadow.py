@@ -149,7 +149,7 @@ class Shadow:
         """Let the other model answer from now on, or leave it. Raises ShadowError, ModelError."""
         run = self._run
         if run is None or run.model_id != model_id or self._state is not ShadowState.RUNNING:
-            raise ShadowError("no_shadow", f"no shadow run of {model_id} goes on")
+            raise ShadowError("no_shadow", f"no shadow run of {model_id[:60]!r} goes on")
         if not keep:
             self._end(run, ShadowOutcome.ROLLED_BACK)
             return

@@ -93,6 +93,7 @@ class Speaker:
             listener=self._voice,
             timers=WireTimers(settings.wire_partial_s, settings.wire_final_s),
             presence=self.presence,
+            more_waits=lambda: self._putting,
         )
 
     def start(self) -> asyncio.Task[None]:

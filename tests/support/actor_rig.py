@@ -79,6 +79,7 @@ class ActorRig:
             listener=self,
             timers=WireTimers(60.0, 120.0),
             presence=Presence(matters=False),
+            more_waits=lambda: False,
         )
 
     def _recogniser(self, index: int) -> StreamRecogniser:

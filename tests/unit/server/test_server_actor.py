@@ -85,6 +85,7 @@ async def run(*items: Item) -> AudioActor:
             listener=Nobody(),
             timers=WireTimers(1.0, 2.0),
             presence=Presence(matters=False),
+            more_waits=lambda: False,
         )
         for item in items:
             actor.inbox.put_now(item, 0.5 if isinstance(item, AudioBytes) else 0.0)

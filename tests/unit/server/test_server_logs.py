@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from server.log_ids import LogIds
-from server.logs import LogFormat, set_up_logging
+from server.logs import LogFormat, is_no_stranger, set_up_logging
 from tests.support.access import access_file, base64url, by_header, by_subprotocol, token_of
 from tests.support.running_server import scripted_app, serving
 from tests.support.speech import pcm16, utterances
@@ -22,13 +22,15 @@ def own_handlers() -> Iterator[None]:
     """What a test sets up ends with it."""
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
-    library = logging.getLogger("websockets").level
+    library, server = logging.getLogger("websockets"), logging.getLogger("websockets.server")
+    library_level = library.level
     yield
     for handler in [h for h in root.handlers if h not in before]:
         root.removeHandler(handler)
         handler.close()
     root.setLevel(level)
-    logging.getLogger("websockets").setLevel(library)
+    library.setLevel(library_level)
+    server.removeFilter(is_no_stranger)
 
 
 def lines(path: Path) -> list[str]:
@@ -67,6 +69,33 @@ def test_a_line_for_programs_is_one_object(tmp_path: Path) -> None:
         "message": "failed",
         "request": "r1",
     }
+
+
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_nobody_can_write_a_line_of_the_log(tmp_path: Path, log_format: LogFormat) -> None:
+    """What clients choose, as a request's id, stands in the log."""
+    path = tmp_path / "server.log"
+    ids = LogIds()
+    set_up_logging("info", str(path), log_format, ids)
+    forged = "r1\n2026-01-01 00:00:00,000 ERROR   server.app: forged\r\x1b[2J\u2028\ud800\0"
+    with ids.about(request=forged), ids.about(session="x" * 100_000):
+        logging.getLogger("server.test").info("no model %s", forged)
+    (line,) = path.read_text(encoding="utf-8").split("\n")[:-1]
+    assert line.isprintable()
+    assert "forged" in line
+    assert len(line) < 500
+
+
+def test_of_the_library_faults_of_the_server_are_logged(tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    set_up_logging("debug", str(path))
+    library = logging.getLogger("websockets.server")
+    library.error("opening handshake failed", exc_info=True)
+    library.info("connection open")
+    library.error("connection handler failed", exc_info=True)
+    said = lines(path)
+    assert "connection handler failed" in said[0]
+    assert not any("opening handshake" in line or "open" in line for line in said)
 
 
 @pytest.mark.asyncio
