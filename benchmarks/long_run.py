@@ -84,7 +84,7 @@ class Traffic:
         self.stop = asyncio.Event()
         self._server = server
         self._talks = talks
-        self._chance = random.Random(seed)
+        self._chance = random.Random(seed)  # no secret  # nosec B311
         self._count = 0
 
     async def run(self, speakers: int) -> None:

@@ -98,10 +98,10 @@ class Guard:
         """A connection is lost (Porter)."""
         self._roll.leave(visit)
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, visit: Visit, failure: Failure) -> None:
         """A connection never came to a handshake (Porter)."""
         self.statistics.add(f"handshakes_failed_{failure.value}")
-        logger.info("a connection without a handshake (%s)", failure.value)
+        logger.info("a connection without a handshake (%s) of %s", failure.value, visit.remote)
 
     def gate(self, handshake: Handshake) -> Handshake | Refusal:
         """Let in whom there is room for. What the handshake names its session counts."""

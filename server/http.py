@@ -119,7 +119,7 @@ class HttpDoor:
         """`process_request` of websockets: None lets the handshake go on."""
         caller = self._caller(connection, request)
         if isinstance(caller, Refusal):
-            return self._refuse(connection, caller)
+            return self._refuse(connection, caller, str((connection.remote_address or ("",))[0]))
         if any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
             return self._handshake(cast(Connection, connection), caller, request)
         return await self._plain(connection, caller, request.path.partition("?")[0])
@@ -157,13 +157,13 @@ class HttpDoor:
     ) -> Response | None:
         verdict = self._judge(caller, request)
         if isinstance(verdict, Refusal):
-            return self._refuse(connection, verdict)
+            return self._refuse(connection, verdict, caller.remote)
         connection.admit(verdict)
         return None
 
-    def _refuse(self, connection: ServerConnection, refusal: Refusal) -> Response:
+    def _refuse(self, connection: ServerConnection, refusal: Refusal, remote: str) -> Response:
         self._on_refused(refusal.reason)
-        logger.info("%s: handshake refused (%s)", self._port.value, refusal.reason)
+        logger.info("%s: handshake refused (%s) of %s", self._port.value, refusal.reason, remote)
         response = connection.respond(refusal.status, f"{refusal.message}\n")
         for name, value in refusal.headers:
             response.headers[name] = value

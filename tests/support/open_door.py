@@ -19,7 +19,7 @@ class Welcome:
 
     def admit(self, visit: Visit, handshake: Handshake) -> None: ...
 
-    def failed(self, failure: Failure) -> None:
+    def failed(self, visit: Visit, failure: Failure) -> None:
         pass
 
     def leave(self, visit: Visit) -> None: ...

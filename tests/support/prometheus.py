@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,10 @@ class Prometheus:
     url: str
 
     async def ask(self, path: str, **query: str) -> Any:
-        """The `data` of an answer of its API. Raises AssertionError for one that is an error."""
+        """The `data` of an answer of its API.
+
+        Raises AssertionError for one that is an error, OSError while Prometheus starts.
+        """
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}"
 
         def fetch() -> Any:
@@ -72,6 +76,8 @@ class Prometheus:
                 with urllib.request.urlopen(url, timeout=20) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
+                if error.code == HTTPStatus.SERVICE_UNAVAILABLE:  # it is starting
+                    raise
                 return json.load(error)
 
         answered = await asyncio.to_thread(fetch)

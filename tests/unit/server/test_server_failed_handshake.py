@@ -61,7 +61,7 @@ async def test_it_is_counted_by_reason_without_a_stack_trace(
         }
         said = [r for r in caplog.records if "without a handshake" in r.getMessage()]
         assert [record.getMessage() for record in said] == [
-            f"a connection without a handshake ({reason})"
+            f"a connection without a handshake ({reason}) of 127.0.0.1"
         ]
         assert not [record for record in caplog.records if record.exc_info]
 

@@ -8,9 +8,11 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from server.log_ids import LogIds
 from server.logs import LogFormat, is_no_stranger, set_up_logging
+from tests.support.access import access_file, base64url, by_header, by_subprotocol, token_of
 from tests.support.running_server import scripted_app, serving
 from tests.support.speech import pcm16, utterances
 
@@ -164,3 +166,35 @@ async def test_what_is_said_is_in_no_log(tmp_path: Path, log_format: LogFormat) 
     joined = [line for line in lines(path) if "joined" in line]
     assert len(joined) == 2
     assert all("s" in line and "127.0.0.1" in line for line in joined)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("log_format", LogFormat)
+async def test_no_token_is_in_any_log(tmp_path: Path, log_format: LogFormat) -> None:
+    path = tmp_path / "debug.log"
+    ids = LogIds()
+    set_up_logging("debug", str(path), log_format, ids)
+    changes = {"access_file": str(access_file(tmp_path))}
+    wrong = "wrong-token-0123456789"
+    async with serving(scripted_app(tmp_path, changes=changes, log_ids=ids)) as server:
+        async with by_header(server.control_url, token_of("boss")) as control:
+            await control.until("connected")
+        async with by_subprotocol(server.audio_url, token_of("desk")) as audio:
+            await audio.until("connected")
+        for connect_with in (by_header, by_subprotocol):
+            with pytest.raises(InvalidStatus):
+                async with connect_with(server.audio_url, wrong):
+                    pass
+        with pytest.raises(InvalidStatus):
+            async with server.control(f"?token={wrong}"):
+                pass
+        async with server.control("?auth=message&resume=new") as asked:
+            await asked.send({"type": "authenticate", "token": token_of("court")})
+            token = (await asked.until("connected"))["resume_token"]
+    log = path.read_text(encoding="utf-8")
+    assert "handshake refused (wrong_token) of 127.0.0.1" in log
+    for text in (wrong, base64url(wrong), token):
+        assert text not in log
+    for name in ("boss", "desk", "court"):
+        assert token_of(name) not in log
+        assert base64url(token_of(name)) not in log
