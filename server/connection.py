@@ -85,7 +85,7 @@ class Connection(ServerConnection):
         self._release: asyncio.TimerHandle | None = None
         self._frames = 0
         self._header_bytes = 0
-        self._answered = False
+        self._opening = True
         self._timed_out = False
         self._heard_s = self._used_s = self.loop.time()
 
@@ -180,8 +180,8 @@ class Connection(ServerConnection):
     def send_data(self) -> None:
         """Once the handshake is answered, what came behind it is read."""
         super().send_data()
-        if not self._answered and self.request is not None and not self._unanswered:
-            self._answered = True
+        if self._opening and self.request is not None and not self._unanswered:
+            self._opening = False
             self.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
