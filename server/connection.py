@@ -85,6 +85,7 @@ class Connection(ServerConnection):
         self._release: asyncio.TimerHandle | None = None
         self._frames = 0
         self._header_bytes = 0
+        self._opening = True
         self._timed_out = False
         self._heard_s = self._used_s = self.loop.time()
 
@@ -176,13 +177,26 @@ class Connection(ServerConnection):
         self._frames += 1
         super().process_event(event)
 
+    def send_data(self) -> None:
+        """Once the handshake is answered, what came behind it is read."""
+        super().send_data()
+        if self._opening and self.request is not None and not self._unanswered:
+            self._opening = False
+            self.loop.call_soon(self._read_on)
+
     def _read_on(self) -> None:
         self._frames = 0
         while self._unread and not self._waits and self.protocol.state is not State.CLOSED:
             frames = self._frames
-            size_bytes = self._feed(PIECE_BYTES)
+            size_bytes = self._feed(self._next_size_bytes())
             self._charge(size_bytes, self._frames - frames)
         self._follow()
+
+    def _next_size_bytes(self) -> int:
+        """Of a handshake a line at a time, so that nothing is fed that comes behind it."""
+        if self.request is not None:
+            return PIECE_BYTES
+        return min(PIECE_BYTES, self._unread.find(b"\n") + 1) or PIECE_BYTES
 
     def _feed(self, size_bytes: int) -> int:
         piece = bytes(self._unread[:size_bytes])
@@ -207,12 +221,20 @@ class Connection(ServerConnection):
             self.process_event(event)
 
     def _feed_rest(self) -> None:
-        if self._unread and self.protocol.state is not State.CLOSED:
+        if self._unread and not self._unanswered and self.protocol.state is not State.CLOSED:
             self._feed(len(self._unread))
 
     @property
     def _waits(self) -> bool:
-        return self.recv_messages.paused or self._release is not None
+        return self.recv_messages.paused or self._release is not None or self._unanswered
+
+    @property
+    def _unanswered(self) -> bool:
+        """The library takes what follows a request for frames before it has answered."""
+        protocol = self.protocol
+        if self.request is None or protocol.state is not State.CONNECTING:
+            return False
+        return not protocol.eof_sent
 
     def _charge(self, size_bytes: int, frames: int) -> None:
         now_s = self.loop.time()
