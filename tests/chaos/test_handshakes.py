@@ -49,7 +49,7 @@ async def test_what_comes_behind_a_request_does_not_spoil_its_answer(
             assert watchman.troubles == []
 
 
-async def test_a_request_that_is_wrong_and_endless_is_refused_once(tmp_path: Path) -> None:
+async def test_what_is_no_request_and_does_not_end_is_cut_off(tmp_path: Path) -> None:
     async with run_server(tmp_path) as server:
         with watching() as watchman:
             for wrong in (b"GET / HTTP/1.1\r\nno header\r\n", b"NONSENSE\r\n"):
@@ -59,7 +59,7 @@ async def test_a_request_that_is_wrong_and_endless_is_refused_once(tmp_path: Pat
                 for _ in range(20):
                     raw.send(b"X-Filler: " + b"x" * 4_000 + b"\r\n")
                     await asyncio.sleep(0.01)
-                assert (await reading).count(b"HTTP/1.1 4") == 1
+                assert (await reading) == b"", "what is no HTTP is not answered"
                 raw.reset()
             assert watchman.troubles == []
 
