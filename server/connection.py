@@ -209,7 +209,8 @@ class Connection(ServerConnection):
             self._header_bytes += len(piece)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._unread.clear()
-                self.transport.write(TOO_LARGE)
+                if not self.protocol.eof_sent:  # else it was refused for something else
+                    self.transport.write(TOO_LARGE)
                 self.transport.close()
         return len(piece)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,21 @@ BEHIND = (b"\0" * 20, b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 5_000, b'{"a": "body"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
+async def everything(raw: RawWebSocket) -> bytes:
+    """What comes until the connection ends, in order or not."""
+    came = b""
+    with contextlib.suppress(OSError):
+        while data := await raw.reader.read(65_536):
+            came += data
+    return came
+
+
 async def answer(port: int, request: bytes) -> bytes:
     raw = await RawWebSocket.connect(port)
     raw.send(request)
     async with asyncio.timeout(5):
         try:
-            return await raw.reader.read()
+            return await everything(raw)
         finally:
             raw.reset()
 
@@ -36,6 +46,21 @@ async def test_what_comes_behind_a_request_does_not_spoil_its_answer(
             refused = await answer(port, handshake("/?role=king") + behind)
             assert refused.startswith(b"HTTP/1.1 400")
             assert b"role" in refused
+            assert watchman.troubles == []
+
+
+async def test_what_is_no_request_and_does_not_end_is_cut_off(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server:
+        with watching() as watchman:
+            for wrong in (b"GET / HTTP/1.1\r\nno header\r\n", b"NONSENSE\r\n"):
+                raw = await RawWebSocket.connect(server.app.ports.audio)
+                reading = asyncio.create_task(everything(raw))
+                raw.send(wrong)
+                for _ in range(20):
+                    raw.send(b"X-Filler: " + b"x" * 4_000 + b"\r\n")
+                    await asyncio.sleep(0.01)
+                assert (await reading) == b"", "what is no HTTP is not answered"
+                raw.reset()
             assert watchman.troubles == []
 
 
