@@ -26,9 +26,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from asr.engine import Prepared
+from asr.scripted_engine import ScriptedEngine
+from asr.types import Hypothesis
 from benchmarks.broadcast_report import Block, Kind, Window, report
 from server.loop_lag import LoopLag
-from tests.support.running_server import Client, scripted_app, serving
+from tests.support.running_server import Client, ScriptedModels, scripted_app, serving
 
 SETTLE_S = 2.0
 FILLING_LIMIT_S = 60.0
@@ -43,6 +46,15 @@ ORDERS = (
 """In four blocks each kind comes once in each place, and once after each other kind."""
 
 
+class ForgetfulEngine(ScriptedEngine):
+    """Keeps no audio of former decodes: that is megabytes a second."""
+
+    def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
+        """Say what was heard."""
+        self.batches.clear()
+        return super().decode(batch)
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """The server's statistics and the clients' process."""
@@ -51,11 +63,14 @@ class Bench:
     clients: Process
 
     async def order(self, words: str) -> dict[str, Any]:
-        """Give the clients an order; their answer."""
+        """Give the clients an order; their answer. Raises RuntimeError if they are gone."""
         assert self.clients.stdin is not None
         assert self.clients.stdout is not None
         self.clients.stdin.write(f"{words}\n".encode())
-        answer: dict[str, Any] = json.loads(await self.clients.stdout.readline())
+        line = await self.clients.stdout.readline()
+        if not line:
+            raise RuntimeError("the clients failed")
+        answer: dict[str, Any] = json.loads(line)
         return answer
 
     async def counter(self, name: str) -> int:
@@ -114,7 +129,8 @@ async def measure(chosen: argparse.Namespace) -> list[Block]:
     blocks: list[Block] = []
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        app = scripted_app(Path(folder), None, {"partial_interval_ms": 500})
+        models = ScriptedModels(lambda spec: ForgetfulEngine(spec.id))
+        app = scripted_app(Path(folder), models, {"partial_interval_ms": 500})
         server = await stack.enter_async_context(serving(app))
         control = await stack.enter_async_context(server.control("?session=desk"))
         command = (sys.executable, "-m", "benchmarks.broadcast_crowd")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,16 +18,13 @@ from urllib.parse import quote, urlsplit
 
 import websockets
 
+from tests.support.narrow_socket import narrow_socket
 from tests.support.speech import pcm16, spoken
 
 BLOCK_S = 0.1
 BLOCK_BYTES = 3_200
 TRANSCRIPTS = ("realtime_transcription", "final_transcription")
 VIEWER = "/?session=hall&role=viewer"
-SEGMENT_BYTES = 536
-"""A short TCP segment makes the system's buffers on the server's side short, as a slow network
-does. On the loopback they take megabytes, and the server would not notice who does not read."""
-BUFFER_BYTES = 4_096
 
 
 @dataclass(slots=True)
@@ -107,11 +103,7 @@ class Crowd:
 
     async def _freeze(self, joined: asyncio.Event) -> None:
         """Join, and read nothing."""
-        address = urlsplit(self._url)
-        narrow = socket.socket()
-        narrow.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
-        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        narrow.connect((address.hostname, address.port))
+        narrow = narrow_socket(urlsplit(self._url).port or 0)
         async with websockets.connect(self._url + VIEWER, sock=narrow) as connection:
             connection.transport.pause_reading()
             joined.set()
