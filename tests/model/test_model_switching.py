@@ -67,6 +67,8 @@ async def test_a_speaker_talks_through_three_switches_and_no_word_changes(
                 await control.ask({"type": "load_model", "model_id": model_id}, "model_loaded")
             await speaking
             assert await say_all(audio, b"") == expected
+            if len(answered(audio)) < len(MODELS):  # a busy machine loads for longer than it lasts
+                assert await say_all(audio, data) == expected * 2
             assert answered(audio) == [*MODELS]
             assert troubles(audio) == []
             assert "realtime_transcription" in {event["type"] for event in audio.events}

@@ -20,6 +20,9 @@ BLOCK_S = 0.1
 TOLERANCE_MS = 80
 """At the edges of words, by which detectors may be wrong."""
 
+ON_ITS_WAY_MS = 200
+"""Two blocks of a client that speaks in real time."""
+
 Span = tuple[int, float]
 """From and to, in ms of the stream's clock."""
 
@@ -68,11 +71,15 @@ class Talk:
         return spans
 
     def missing(self) -> list[Span]:
-        """What was spoken and sent, and is in no final and in no gap."""
+        """What was spoken and sent, and is in no final and in no gap.
+
+        What was on its way when the server closed was not accepted.
+        """
         missing: list[Span] = []
         spans = self.told()
+        arrived_ms = self.sent_ms - ON_ITS_WAY_MS
         for start, spoken_end in self.spoken:
-            at, end = float(start), min(spoken_end, self.sent_ms)
+            at, end = float(start), min(spoken_end, arrived_ms)
             for told_start, told_end in (*spans, (round(self.sent_ms) + 1, float("inf"))):
                 if min(end, told_start) - at > TOLERANCE_MS:
                     missing.append((round(at), min(end, told_start)))

@@ -128,10 +128,16 @@ def test_cancelled_it_is_gone_with_all_its_children() -> None:
 
 
 def is_running(pid: int) -> bool:
+    """Whether it is there a while after it was killed: that is no matter of an instant."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            process.wait(timeout=5)
     except psutil.NoSuchProcess:
         return False
+    except psutil.TimeoutExpired:
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def test_an_exception_in_the_parent_ends_it_too() -> None:
