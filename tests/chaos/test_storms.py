@@ -122,6 +122,7 @@ async def leaves_nothing(tmp_path: Path, crowd: Callable[[RunningServer], Awaita
             assert watchman.troubles == []
         assert left_over() == {}
         assert crowded_pools() == {}
+        print(f"grown {grown_mb:.2f} MB")
         assert grown_mb < GROWTH_MB
 
 
