@@ -77,6 +77,7 @@ async def worst_lag_s(port: int, request: bytes) -> float:
 
     looking = asyncio.create_task(look())
     await answer(port, request)
+    await asyncio.sleep(0.01)
     looking.cancel()
     return max(lags_s)
 
