@@ -83,6 +83,11 @@ async def connect(
         door = _Door(stack, addresses, headers, trusting(ca_file), resumption)
         connection = await door.open_both(session, speaker, query, greeting_limit_s)
         stack.push_async_callback(connection.close)
+        if role == "speaker" and connection.connected.role == "viewer":
+            raise ConnectError(
+                "this token is a viewer's, who only listens: use --viewer, or a speaker's token",
+                may_pass=False,
+            )
         if connection.resumed:
             connection.expect_format(sample_rate_hz, channels)
         elif role == "speaker":

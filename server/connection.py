@@ -194,7 +194,7 @@ class Connection(ServerConnection):
 
     def _next_size_bytes(self) -> int:
         """Of a handshake a line at a time, so that nothing is fed that comes behind it."""
-        if self.request is not None:
+        if self.request is not None or self.protocol.eof_sent:
             return PIECE_BYTES
         return min(PIECE_BYTES, self._unread.find(b"\n") + 1) or PIECE_BYTES
 

@@ -25,7 +25,7 @@ from tests.support.speaking import say_all, troubles
 from tests.support.speech import pcm16, utterances
 from tests.support.watchman import Watchman, at_rest, back_to, crowded_pools, left_over, watching
 
-SHORT_S = float(os.environ.get("THAI_ASR_FUZZ_S", "7"))
+SHORT_S = float(os.environ.get("THAI_ASR_FUZZ_S", "5"))
 LONG_S = float(os.environ.get("THAI_ASR_SOAK_FUZZ_S", "300"))
 TOGETHER = 6
 SAID = pcm16(utterances(1.0, 0.6, 1.8, 0.8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,31 @@ async def test_what_is_no_request_and_does_not_end_is_cut_off(tmp_path: Path) ->
                 assert (await reading) == b"", "what is no HTTP is not answered"
                 raw.reset()
             assert watchman.troubles == []
+
+
+async def worst_lag_s(port: int, request: bytes) -> float:
+    """How late the loop is at the worst while the server reads this."""
+    lags_s = [0.0]
+
+    async def look() -> None:
+        while True:
+            due_s = time.monotonic() + 0.001
+            await asyncio.sleep(0.001)
+            lags_s.append(time.monotonic() - due_s)
+
+    looking = asyncio.create_task(look())
+    await answer(port, request)
+    await asyncio.sleep(0.01)
+    looking.cancel()
+    return max(lags_s)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"GET / HTTP/1.1\n", b"a:b\n"])
+async def test_lines_without_end_do_not_hold_the_loop(tmp_path: Path, line: bytes) -> None:
+    async with run_server(tmp_path) as server:
+        port = server.app.ports.audio
+        lags_s = [await worst_lag_s(port, line * 200_000) for _ in range(4)]
+        assert min(lags_s) < 0.05, "a busy machine is late now and then, this server every time"
 
 
 async def test_a_frame_that_comes_with_the_handshake_is_taken_after_it(tmp_path: Path) -> None:

@@ -75,7 +75,6 @@ async def notice_nothing(tmp_path: Path, kinds: Sequence[str], rounds: int) -> N
         ports = server.app.ports
         quiet: list[float] = []
         beside: list[float] = []
-        await people_speak(server, "warm-up")
         with watching() as watchman:
             for number in range(rounds):
                 quiet += await people_speak(server, f"quiet-{number}")
