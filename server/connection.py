@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 BURST_S = 4.0
 """What may come at once: that of so many seconds."""
+
+SEND_BUFFER_BYTES = 65_536
+"""What the system takes for a client that does not read. Left to itself it takes megabytes, for
+each of them, and a viewer that falls behind would read minutes of old news first."""
 
 PIECE_BYTES = 2_048
 FRAMES_PER_TURN = 512
@@ -93,6 +98,8 @@ class Connection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is counted, or turned away before the library sees it."""
+        own: socket.socket = transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         peername = transport.get_extra_info("peername") or ("",)
         self.visit = self._porter.arrive(str(peername[0]))
         if self.visit is None:
