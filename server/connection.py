@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.frames import CloseCode
@@ -18,6 +18,7 @@ from websockets.typing import Data
 from server.buckets import TokenBucket
 from server.failed_handshake import Failure, failure_of
 from server.handshake import Handshake
+from server.porter import Porter
 from server.roll import Visit
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ BURST_S = 4.0
 SEND_BUFFER_BYTES = 65_536
 """What the system takes for a client that does not read. Left to itself it takes megabytes, for
 each of them, and a viewer that falls behind would read minutes of old news first."""
+
+UNSENT_BYTES = 131_072
+"""More than that unsent, and nothing is read: each ping would be answered by one more pong. Events
+alone wait elsewhere before they are so many (`Outbox`)."""
 
 PIECE_BYTES = 2_048
 FRAMES_PER_TURN = 512
@@ -48,31 +53,11 @@ class Rates:
     bytes_per_s: float = 0.0
 
 
-class Porter(Protocol):
-    """Who counts connections."""
-
-    def arrive(self, remote: str) -> Visit | None:
-        """A TCP connection; None turns it away."""
-        ...
-
-    def admit(self, visit: Visit, handshake: Handshake) -> None:
-        """Its handshake was accepted."""
-        ...
-
-    def leave(self, visit: Visit) -> None:
-        """It is lost."""
-        ...
-
-    def failed(self, visit: Visit, failure: Failure) -> None:
-        """One that is lost never came to a handshake that could be judged."""
-        ...
-
-
 class Connection(ServerConnection):
     """A connection of either port. `admitted` is set once the gates have let it pass.
 
     Beyond its rates nothing is read until time has passed, so that TCP slows the sender; nothing is
-    dropped. `on_limited` is called each time.
+    dropped. `on_limited` is called each time. What comes once it is being closed is not taken.
     """
 
     def __init__(
@@ -92,7 +77,8 @@ class Connection(ServerConnection):
         self._header_bytes = 0
         self._opening = True
         self._timed_out = False
-        self._heard_s = self._used_s = self.loop.time()
+        self._takes = True
+        self._alive_s = self._used_s = self.loop.time()
 
     # -- who it is ----------------------------------------------------------------------------
 
@@ -153,10 +139,15 @@ class Connection(ServerConnection):
     # -- what comes ---------------------------------------------------------------------------
 
     async def __aiter__(self) -> AsyncIterator[Data]:
-        """Every message until the connection is closed."""
+        """Every message that is taken; ends when the connection is closed."""
         async for message in super().__aiter__():
-            self._used_s = self.loop.time()
-            yield message
+            if self._takes:
+                self._used_s = self.loop.time()
+                yield message
+
+    def take_no_more(self) -> None:
+        """What comes from now on is read, for there may be a close or a pong in it, and dropped."""
+        self._takes = False
 
     async def send(self, message: Any, **how: Any) -> None:
         """As the library's."""
@@ -170,7 +161,8 @@ class Connection(ServerConnection):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came in pieces, as fast as the rates allow."""
-        self._heard_s = self.loop.time()
+        if not self.paused:  # who reads nothing may ping for ever
+            self._alive_s = self.loop.time()
         self._unread += data
         self._read_on()
 
@@ -191,9 +183,15 @@ class Connection(ServerConnection):
             self._opening = False
             self.loop.call_soon(self._read_on)
 
+    def resume_writing(self) -> None:
+        """The client has read most of what it was sent."""
+        super().resume_writing()
+        self._alive_s = self.loop.time()
+        self.loop.call_soon(self._read_on)
+
     def _read_on(self) -> None:
         self._frames = 0
-        while self._unread and not self._waits and self.protocol.state is not State.CLOSED:
+        while self._unread and not self._held_up and self.protocol.state is not State.CLOSED:
             frames = self._frames
             size_bytes = self._feed(self._next_size_bytes())
             self._charge(size_bytes, self._frames - frames)
@@ -233,7 +231,12 @@ class Connection(ServerConnection):
             self._feed(len(self._unread))
 
     @property
+    def _held_up(self) -> bool:
+        return self._waits or self.transport.get_write_buffer_size() > UNSENT_BYTES
+
+    @property
     def _waits(self) -> bool:
+        """It is the server that does not read, and not the client."""
         return self.recv_messages.paused or self._release is not None or self._unanswered
 
     @property
@@ -262,13 +265,14 @@ class Connection(ServerConnection):
         """Read the socket only while what came was taken."""
         if self.transport.is_closing():
             return
-        if self._waits or self._unread:
+        if self._held_up or self._unread:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
 
     async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """As the library's, but never for longer than twice `close_timeout`."""
+        self.take_no_more()
         await self._or_cut(super().close(code, reason))
 
     async def _or_cut(self, closing: Awaitable[None]) -> None:
@@ -284,10 +288,11 @@ class Connection(ServerConnection):
     # -- whether it is there ------------------------------------------------------------------
 
     async def keepalive(self) -> None:
-        """Ping now and then; who sends nothing at all for `ping_timeout` after one is gone.
+        """Ping now and then; who gives no sign of life for `ping_timeout` after one is gone.
 
-        Time in which this server does not read does not count: a pong waits behind the audio that
-        a busy server has not taken yet.
+        That is anything that it sends, or, where what it is sent piles up, that it reads. Time in
+        which this server does not read does not count: a pong waits behind the audio that a busy
+        server has not taken yet.
         """
         assert self.ping_interval is not None
         while True:
@@ -317,11 +322,11 @@ class Connection(ServerConnection):
     async def _answered(self, pong: asyncio.Future[None], limit_s: float) -> bool:
         asked_s = self.loop.time()
         while True:
-            left_s = max(asked_s, self._heard_s) + limit_s - self.loop.time()
+            left_s = max(asked_s, self._alive_s) + limit_s - self.loop.time()
             done, _ = await asyncio.wait({pong}, timeout=max(0.0, left_s))
             if done:
                 return True
             if self._waits:
                 asked_s = self.loop.time()
-            elif max(asked_s, self._heard_s) + limit_s <= self.loop.time():
+            elif max(asked_s, self._alive_s) + limit_s <= self.loop.time():
                 return False

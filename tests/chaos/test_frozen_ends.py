@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from tests.support.narrow_socket import narrow_socket
+from tests.support.raw_websocket import PING, frame, handshake
 from tests.support.running_server import RunningServer, run_server
 from tests.support.watchman import at_rest, back_to, watching
 
@@ -20,10 +23,16 @@ NEWS = 200
 
 NEWS_CHARS = 400
 LIMIT_S = 15.0
+PINGED_S = 1.0
+PINGED: dict[str, Any] = {"ping_interval_s": PINGED_S, "ping_timeout_s": PINGED_S}
+
+PINGS = frame(PING, b"x" * 125) * 200
+BUFFERS_BYTES = 16_000_000
+"""More than the system ever takes for a server that does not read."""
 
 
 @asynccontextmanager
-async def full(server: RunningServer) -> AsyncIterator[None]:
+async def full(server: RunningServer) -> AsyncIterator[ClientConnection]:
     """A viewer that has read nothing for so long that nothing more fits its buffers."""
     address = f"{server.audio_url}/?session=s&events=all&role=viewer"
     narrow = narrow_socket(server.app.ports.audio)
@@ -35,7 +44,7 @@ async def full(server: RunningServer) -> AsyncIterator[None]:
                 await control.send({**news, "settings": {"glossary": str(number)}})
             await control.ask({"type": "ping"}, "pong")
         try:
-            yield
+            yield viewer
         finally:
             viewer.transport.abort()
 
@@ -57,7 +66,7 @@ async def until_nobody(server: RunningServer) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ping_interval_s": 1.0, "ping_timeout_s": 1.0}, {"max_session_s": 3.0}, {"idle_s": 1.0}],
+    [PINGED, {"max_session_s": 3.0}, {"idle_s": 1.0}],
     ids="+".join,
 )
 async def test_who_reads_nothing_is_gone(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -69,3 +78,39 @@ async def test_who_reads_nothing_is_gone(tmp_path: Path, changes: dict[str, Any]
                 await until_nobody(server)
             assert await back_to(before) == before
             assert watchman.troubles == []
+
+
+async def test_who_pings_and_reads_nothing_is_gone(tmp_path: Path) -> None:
+    changes = {"max_control_messages_per_s": 0.0, **PINGED}
+    async with run_server(tmp_path, **changes) as server, full(server) as viewer:
+        pinging = asyncio.create_task(ping_on(viewer))
+        try:
+            await until_nobody(server)
+        finally:
+            pinging.cancel()
+
+
+async def ping_on(viewer: ClientConnection) -> None:
+    while True:
+        viewer.transport.write(frame(PING, b"x"))
+        await asyncio.sleep(PINGED_S / 4)
+
+
+async def test_pongs_that_nobody_reads_do_not_pile_up(tmp_path: Path) -> None:
+    """Each ping has a pong: who does not read those is not read from, and gone."""
+    async with run_server(tmp_path, max_audio_messages_per_s=0.0, **PINGED) as server:
+        with narrow_socket(server.app.ports.audio) as narrow:
+            narrow.setblocking(False)
+            async with asyncio.timeout(LIMIT_S):
+                assert await pinged_until_cut_off(narrow) < BUFFERS_BYTES
+
+
+async def pinged_until_cut_off(narrow: socket.socket) -> int:
+    """How many bytes of pings the server took of a viewer that reads nothing."""
+    loop, sent_bytes = asyncio.get_running_loop(), 0
+    await loop.sock_sendall(narrow, handshake("/?role=viewer"))
+    with contextlib.suppress(ConnectionError):
+        while sent_bytes < BUFFERS_BYTES:
+            await loop.sock_sendall(narrow, PINGS)
+            sent_bytes += len(PINGS)
+    return sent_bytes

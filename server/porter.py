@@ -1,0 +1,29 @@
+"""What a connection needs of who counts connections."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from server.failed_handshake import Failure
+from server.handshake import Handshake
+from server.roll import Visit
+
+
+class Porter(Protocol):
+    """Who counts connections."""
+
+    def arrive(self, remote: str) -> Visit | None:
+        """A TCP connection; None turns it away."""
+        ...
+
+    def admit(self, visit: Visit, handshake: Handshake) -> None:
+        """Its handshake was accepted."""
+        ...
+
+    def leave(self, visit: Visit) -> None:
+        """It is lost."""
+        ...
+
+    def failed(self, visit: Visit, failure: Failure) -> None:
+        """One that is lost never came to a handshake that could be judged."""
+        ...
