@@ -179,6 +179,7 @@ class AudioActor:
         for index, recogniser in enumerate(self._recognisers):
             self._perform(index, recogniser.give_up(problem.code, problem.message))
         self._account.lose_accepted(self.inbox.audio_s, problem)
+        self.inbox.close()
         self._settled.set()
 
     def refuse(self, problem: Problem) -> None:

@@ -163,6 +163,8 @@ class Attendance:
     def _may_come_back(self, place: Place, connection: ServerConnection) -> bool:
         if place.working is not None and place.working.done():
             return False
+        if place.speaker is not None and place.speaker.over:
+            return False
         return connection.close_code in LOST_CODES
 
     def _give_up(self, place: Place) -> None:

@@ -15,11 +15,10 @@ from server.handshake import Handshake, Refusal
 from server.limit_watch import TRY_AGAIN_LATER, LimitWatch
 from server.load_watch import LoadWatch
 from server.peer import Peer, Port, Role
-from server.protocol import ProtocolError
 from server.registry import Session, SessionRegistry
 from server.roll import Bounds, Limit, Roll, Visit, Wish
 from server.settings import Settings
-from server.speaker_guard import SpeakerGuard
+from server.speaker_guard import NoRoomError, SpeakerGuard
 from server.statistics import ServerStatistics
 from server.tasks import TaskSet
 
@@ -186,11 +185,12 @@ class Guard:
         self.statistics.add(f"streams_refused_{OVERLOADED}")
         watch = self._watches.get(peer_id)
         if watch is not None:
+            watch.take_no_more()  # before the task begins, more may be read
             self._tasks.spawn(
                 watch.close(OVERLOADED, TRY_AGAIN_LATER, f"{OVERLOADED}; try again later"),
                 name=f"refuse {peer_id}",
             )
-        raise ProtocolError(OVERLOADED, OVERLOADED_MESSAGE)
+        raise NoRoomError(OVERLOADED, OVERLOADED_MESSAGE)
 
     # -- seen from outside --------------------------------------------------------------------
 

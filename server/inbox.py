@@ -18,7 +18,8 @@ class Inbox(Generic[ItemT]):
 
     Bound: `limit_s` of audio (a longer message is taken when no other waits) and 64 commands.
     Overflow: `put` waits, so that TCP slows the sender; nothing is dropped. `on_overload` is
-    called whenever nothing at all was consumed for `overloaded_after_s` of waiting.
+    called whenever nothing at all was consumed for `overloaded_after_s` of waiting. Once it is
+    closed, `put` appends no audio.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Inbox(Generic[ItemT]):
         self._audio_s = 0.0
         self._commands = 0
         self._consumed = 0
+        self._closed = False
         self._ready = asyncio.Event()
         self._room = asyncio.Event()
 
@@ -45,13 +47,24 @@ class Inbox(Generic[ItemT]):
         """Seconds of audio that wait."""
         return self._audio_s
 
-    async def put(self, item: ItemT, audio_s: float = 0.0) -> None:
-        """Append an item once there is room for it. Safe to cancel: all or nothing."""
+    async def put(self, item: ItemT, audio_s: float = 0.0) -> bool:
+        """Append an item once there is room for it; False if there will be none.
+
+        Safe to cancel: all or nothing.
+        """
         if self._take is not None and audio_s > 0.0:
             await self._take(audio_s)
         while not self._has_room(audio_s):
             await self._wait_for_room()
+        if self._closed and audio_s > 0.0:
+            return False
         self.put_now(item, audio_s)
+        return True
+
+    def close(self) -> None:
+        """No more audio is wanted."""
+        self._closed = True
+        self._room.set()
 
     def put_now(self, item: ItemT, audio_s: float = 0.0) -> None:
         """Append regardless of the bound (the server's own commands)."""
@@ -89,7 +102,7 @@ class Inbox(Generic[ItemT]):
     def _has_room(self, audio_s: float) -> bool:
         if audio_s == 0.0:
             return self._commands < MAX_OTHER_ITEMS
-        return self._audio_s == 0.0 or self._audio_s + audio_s <= self._limit_s
+        return self._closed or self._audio_s == 0.0 or self._audio_s + audio_s <= self._limit_s
 
     async def _wait_for_room(self) -> None:
         consumed = self._consumed

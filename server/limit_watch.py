@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 from server.buckets import AnswerBudget
 from server.connection import Connection
+from server.last_words import drained
 from server.messages import ErrorEvent, Notice
 from server.peer import Peer
+from server.problem import SESSION_OVER
 from server.registry import Session
 from server.settings import Settings
 from server.statistics import ServerStatistics
@@ -85,11 +87,16 @@ class LimitWatch:
                     return
 
     async def close(self, reason: str, code: int, text: str) -> None:
-        """Close by a limit, once what was said is sent."""
+        """Close by a limit, once what was said is sent. What comes meanwhile is not taken."""
+        self.take_no_more()
         self._statistics.add(f"limit_closes_{reason}")
         logger.info("%s %s: closed (%s)", self._peer.port.value, self._peer.id, reason)
         await self._flushed()
         await self._connection.close(code, text)
+
+    def take_no_more(self) -> None:
+        """What comes from now on is dropped."""
+        self._connection.take_no_more()
 
     def end(self) -> None:
         """The connection is lost."""
@@ -99,10 +106,8 @@ class LimitWatch:
 
     async def _finish_speech(self) -> None:
         """What was said becomes finals first; audio is taken no more."""
-        try:
-            async with asyncio.timeout(self._settings.drain_s):
-                await self._session.drain_one(self._peer.id)
-        except TimeoutError:
+        sources = self._session.sources(self._peer.id)
+        if not await drained(sources, self._settings.drain_s, SESSION_OVER):
             logger.warning("%s: not every final was ready at its end", self._peer.id)
 
     async def _flushed(self) -> None:

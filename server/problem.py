@@ -14,3 +14,7 @@ class Problem:
 
 
 SHUTTING_DOWN = Problem("shutting_down", "the server shuts down")
+SESSION_OVER = Problem("session_over", "this connection has lasted as long as it may; reconnect")
+
+ENDS = (SHUTTING_DOWN, SESSION_OVER)
+"""Ends in good order: no error of its own closes the connection."""

@@ -22,6 +22,9 @@ from server.fields import (
 )
 from server.messages import Event, JsonScalar
 
+MAX_SEQ = 2**53
+"""Every number up to there is one of JavaScript's, too."""
+
 
 class ProtocolError(Exception):
     """A message that cannot be acted on. The connection lives on."""
@@ -101,7 +104,7 @@ class AudioChunk(Request, frozen=True, kw_only=True, tag="audio_chunk"):
 
     data: Annotated[str, Meta(description="standard base64 of audio")]
     seq: Annotated[
-        Annotated[int, Meta(ge=0)] | UnsetType,
+        Annotated[int, Meta(ge=0, le=MAX_SEQ)] | UnsetType,
         Meta(description="counts up by 1: one that came before is not taken again"),
     ] = UNSET
 

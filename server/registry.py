@@ -11,6 +11,7 @@ from audio.types import FrontendConfig
 from server.messages import ErrorEvent, Event, RecordingStateEvent, optional
 from server.model_messages import ModelLoaded
 from server.peer import Peer, Port
+from server.problem import Problem
 from server.protocol import encode
 from server.replay import ReplayRing, SessionEvent
 from server.resume_messages import SessionSnapshot
@@ -34,8 +35,16 @@ class AudioSource(Protocol):
         """Use other front-end settings for the audio that follows."""
         ...
 
+    def end(self, problem: Problem) -> None:
+        """Take no more audio."""
+        ...
+
     async def drain(self) -> None:
-        """Wait until every final so far is out; cancelled, name what got none."""
+        """Wait until every final so far is out."""
+        ...
+
+    def give_up(self, problem: Problem) -> None:
+        """Name what got no final: there is no time left for it."""
         ...
 
 
@@ -182,15 +191,9 @@ class Session:
                     self._refuse(effect.connection)
         self._reschedule()
 
-    async def drain(self) -> None:
-        """Wait until every final so far is out; cancelled, name what got none."""
-        await asyncio.gather(*(source.drain() for source in tuple(self._sources.values())))
-
-    async def drain_one(self, connection: str) -> None:
-        """As `drain`, for one connection."""
-        source = self._sources.get(connection)
-        if source is not None:
-            await source.drain()
+    def sources(self, connection: str | None = None) -> list[AudioSource]:
+        """Those who may send audio: all, or the one that a connection is, if it is one."""
+        return [source for name, source in self._sources.items() if connection in (None, name)]
 
     def close(self) -> None:
         """Stop the timer."""

@@ -9,8 +9,10 @@ import threading
 
 from server.context import Context
 from server.draining import ENGINE_S, FLUSH_S, HANDSHAKE_S, Draining
+from server.last_words import drained
 from server.listener import Listener
 from server.messages import ServerShutdown
+from server.problem import SHUTTING_DOWN
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +26,10 @@ async def shut_down(context: Context, listener: Listener, draining: Draining) ->
     context.work.close()
     context.shadow.close()
     context.registry.tell_everyone(ServerShutdown(grace_s=draining.drain_s))
-    sessions = context.registry.sessions
-    try:
-        async with asyncio.timeout(draining.left_s(context.clock())):
-            await asyncio.gather(*(session.drain() for session in sessions))
+    sources = [source for session in context.registry.sessions for source in session.sources()]
+    if await drained(sources, draining.left_s(context.clock()), SHUTTING_DOWN):
         draining.drained()
-    except TimeoutError:
+    else:
         logger.warning("not every final was ready in %.0f s", draining.drain_s)
         draining.late()
     await asyncio.gather(context.scheduler.close(ENGINE_S), _flush_outboxes(context))

@@ -8,7 +8,7 @@ import logging
 from msgspec import UNSET
 
 from asr.recogniser import StreamRecogniser
-from audio.types import AudioError, AudioFormat, ChannelMode, Encoding, FrontendConfig
+from audio.types import AudioError, AudioFormat, Encoding, FrontendConfig
 from server import protocol
 from server.actor import (
     AudioActor,
@@ -19,6 +19,7 @@ from server.actor import (
     SetFrontend,
     WireTimers,
 )
+from server.audio_config import format_of
 from server.audio_log import make_intake
 from server.context import Context
 from server.inbox import Inbox
@@ -26,10 +27,11 @@ from server.messages import AudioConfigured, AudioEndAck, Pong, optional
 from server.peer import Finals, Peer
 from server.presence import Presence
 from server.presenter import timestamp
-from server.problem import SHUTTING_DOWN
+from server.problem import SHUTTING_DOWN, Problem
 from server.protocol import ProtocolError
 from server.registry import Session
 from server.resume_messages import AudioPosition
+from server.speaker_guard import NoRoomError
 from server.voice import Voice
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,8 @@ class Speaker:
         self.presence = Presence(matters=may_come_back)
         self.received_messages = 0
         """Messages taken, pings aside: a client that comes back goes on behind them."""
+        self.over = False
+        """No more audio is taken, whoever comes back."""
         self.failure: str | None = None
         """The code of what ended it, if something did."""
         self._context = context
@@ -73,6 +77,9 @@ class Speaker:
             received_s=lambda index, end: self._actor.received_s(index, end),  # noqa: PLW0108
         )
         self._new_frontend: FrontendConfig | None = None
+        self._why_over = SHUTTING_DOWN
+        self._refused = False
+        """Audio was not taken: what follows does not count, either."""
         self._putting = False
         self._ends: list[EndAudio] = []
         """Commanded while a message waits for room; one per stop or shutdown."""
@@ -127,18 +134,17 @@ class Speaker:
     async def on_message(self, message: str | bytes) -> None:
         """Take one message; it counts once it is taken, also where it is answered with an error.
 
-        Audio that comes after the server began to end is not taken. Safe to cancel: what was not
-        counted was not taken.
+        Audio that comes when there is no room, or once it is over, is not taken, and from then on
+        nothing counts: the client would take the first to count for that audio. Safe to cancel:
+        what was not counted was not taken.
         """
         try:
             request = protocol.parse_audio(message)
             match request:
                 case bytes():
-                    if not await self._on_audio(request):
-                        return
+                    await self._on_audio(request)
                 case protocol.NumberedAudio():
-                    if not await self._on_numbered(request):
-                        return
+                    await self._on_numbered(request)
                 case protocol.AudioEnd():
                     await self._on_audio_end(request)
                 case protocol.AudioConfig():
@@ -146,12 +152,19 @@ class Speaker:
                 case protocol.Ping():
                     self._on_ping(request)
                     return
+        except NoRoomError as error:
+            self.error(error.code, error.message)
+            return
         except ProtocolError as error:
             self._context.statistics.add("audio_messages_refused")
-            if self._context.guard.answers(self.id):
-                self.error(error.code, error.message, error.request_id)
-        self.received_messages += 1
-        self._tell_position()
+            self._answer(error)
+        if not self._refused:
+            self.received_messages += 1
+            self._tell_position()
+
+    def _answer(self, error: ProtocolError) -> None:
+        if self._context.guard.answers(self.id):
+            self.error(error.code, error.message, error.request_id)
 
     def error(self, code: str, message: str, request_id: str | None = None) -> None:
         """Tell the client of an error."""
@@ -161,31 +174,37 @@ class Speaker:
         """The names of its streams, in the format in force."""
         return self._voice.stream_ids()
 
-    async def _on_numbered(self, audio: protocol.NumberedAudio) -> bool:
+    async def _on_numbered(self, audio: protocol.NumberedAudio) -> None:
         expected = audio.seq if self._seq is None else self._seq + 1
         if audio.seq < expected:
             self._context.statistics.add("audio_chunks_repeated")
-            return True
+            return
+        await self._on_audio(audio.data)
+        if self._refused:
+            return
+        self._seq = audio.seq
         if audio.seq > expected:
             self._context.statistics.add("audio_chunks_missing", audio.seq - expected)
-            self.error("audio_gap", f"audio_chunk: seq {expected} to {audio.seq - 1} did not come")
-        if not await self._on_audio(audio.data):
-            return False
-        self._seq = audio.seq
-        return True
+            missing = f"audio_chunk: seq {expected} to {audio.seq - 1} did not come"
+            self._answer(ProtocolError("audio_gap", missing))
 
-    async def _on_audio(self, data: bytes) -> bool:
-        """Take audio, once there is room; False if there will be none, for the server ends."""
-        if not data or not self._session.takes_audio(self.id):
-            return True
+    async def _on_audio(self, data: bytes) -> None:
+        """Take audio, once there is room; refuse it if there will be none."""
+        if not data or not (self.over or self._session.takes_audio(self.id)):
+            return
+        if self.over or not await self._put(data):
+            self._refused = True
+            self._actor.refuse(self._why_over)
+
+    async def _put(self, data: bytes) -> bool:
         received_s = self._context.clock()
         seconds = self._actor.audio_s(data)
         self._putting = True
         try:
             if not await self._context.work.room(self._actor, seconds):
-                self._actor.refuse(SHUTTING_DOWN)
                 return False
-            await self._actor.inbox.put(AudioBytes(data, received_s), seconds)
+            if not await self._actor.inbox.put(AudioBytes(data, received_s), seconds):
+                return False
         finally:
             self._putting = False
             self._end_behind_audio()
@@ -216,7 +235,7 @@ class Speaker:
         self._session.apply(self._session.core.ended(self.id))
 
     async def _on_audio_config(self, request: protocol.AudioConfig) -> None:
-        audio_format = _format_of(request)
+        audio_format = format_of(request)
         self.peer.every_event = True
         if request.finals is not UNSET:
             self.peer.finals = Finals(request.finals)
@@ -287,19 +306,23 @@ class Speaker:
         assert config is not None
         return config
 
+    def end(self, problem: Problem) -> None:
+        """Take no more audio (AudioSource). A message that waits for room still is."""
+        self.over, self._why_over = True, problem
+
     async def drain(self) -> None:
-        """Wait until every final so far is out (AudioSource); cancelled, name what got none."""
+        """Wait until every final so far is out (AudioSource)."""
         if self._working is None:
             return
         self._actor.hurry()
         drained = asyncio.get_running_loop().create_future()
         self._put_end(EndAudio(lambda _: drained.set_result(None)))
         # a client that left at the same time has its last item, and the actor ends before ours
-        try:
-            await asyncio.wait({drained, self._working}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            self._actor.give_up(SHUTTING_DOWN)
-            raise
+        await asyncio.wait({drained, self._working}, return_when=asyncio.FIRST_COMPLETED)
+
+    def give_up(self, problem: Problem) -> None:
+        """Name what got no final (AudioSource)."""
+        self._actor.give_up(problem)
 
     # -- helpers --------------------------------------------------------------------------------
 
@@ -317,22 +340,3 @@ class Speaker:
         return self._context.recognisers.make(
             self._voice.stream_id(index), lambda: self._session.settings.glossary
         )
-
-
-def _format_of(request: protocol.AudioConfig) -> AudioFormat:
-    try:
-        return AudioFormat(
-            encoding=Encoding(request.encoding),
-            sample_rate_hz=request.sample_rate,
-            channels=request.channels,
-            channel_mode=ChannelMode(request.channel_mode),
-        )
-    except AudioError as error:
-        raise ProtocolError(error.code, error.message, request.request_id) from error
-    except ValueError as error:
-        raise ProtocolError(
-            "bad_encoding",
-            f"encoding is one of {', '.join(e.value for e in Encoding)}, channel_mode mix or "
-            f"split; not {request.encoding[:40]!r}, {request.channel_mode[:40]!r}",
-            request.request_id,
-        ) from error

@@ -10,12 +10,17 @@ from asr.outcomes import Deliver
 from asr.types import DecodeKind, DecodeOutcome, DecodeRequest, DecodeResult
 from server.buckets import TokenBucket
 from server.capacity import Demand, FinalWaits
+from server.protocol import ProtocolError
 
 AUDIO_BURST_S = 30.0
 """Of audio, however fast it comes: what a client sends again after a cut is not slowed."""
 LONGEST_WAIT_S = 0.25
 """Before it is looked whether others still need the workers."""
 ACTIVE_S = 2.0
+
+
+class NoRoomError(ProtocolError):
+    """What came is not taken, and does not count: the connection is being closed."""
 
 
 class Decoder(Protocol):
@@ -35,7 +40,7 @@ class Decoder(Protocol):
 class SpeakerGuard:
     """Passes audio and requests on, and takes note of them.
 
-    `admits` is asked at the first audio and raises ProtocolError if there is no room;
+    `admits` is asked at the first audio and raises NoRoomError if there is none;
     `contended` says whether others need the workers.
     """
 
@@ -72,7 +77,7 @@ class SpeakerGuard:
         return self._heard_s is not None and now_s - self._heard_s < ACTIVE_S
 
     async def take(self, audio_s: float) -> None:
-        """Audio came: wait while it comes too fast. Raises ProtocolError where there is no room."""
+        """Audio came: wait while it comes too fast. Raises NoRoomError where there is no room."""
         if not self._begun:
             self._admits(self._id)
             self._begun = True

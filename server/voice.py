@@ -14,7 +14,7 @@ from audio.types import SAMPLE_RATE_HZ
 from server.context import Context
 from server.messages import ErrorEvent, FinalTranscription, Notice, optional
 from server.presenter import News, Presenter
-from server.problem import SHUTTING_DOWN, Problem
+from server.problem import ENDS, Problem
 from server.registry import Session
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Voice:
     ) -> None:
         """Audio that was not heard gets no text; None: nor does what follows."""
         self._gap(stream_index, start_sample, end_sample, problem)
-        if problem is SHUTTING_DOWN:  # any other closes the connection, with an error of its own
+        if problem in ENDS:  # any other closes the connection, with an error of its own
             start_s = start_sample / SAMPLE_RATE_HZ
             stream = self.stream_id(stream_index)
             self.error(problem.code, f"{problem.message}: {stream} is taken up to {start_s:.1f} s")
