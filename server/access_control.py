@@ -49,7 +49,7 @@ class AccessControl:
         self._settings = settings
         self._token = token
         self._path = Path(settings.access_file) if settings.access_file else None
-        self._proxies = parse_networks("trusted_proxies", settings.trusted_proxies)
+        self.proxies = parse_networks("trusted_proxies", settings.trusted_proxies)
         self._certificate = certificate_of(settings.tls_cert, settings.tls_key)
         self._table: TokenTable | None = read_tokens(self._path, token)
         self.exposure = self._expose()
@@ -59,7 +59,7 @@ class AccessControl:
         pages = Pages(is_loopback(settings.host), settings.file_pages, allowed, any_origin, ports)
         addresses = parse_networks("allowed_addresses", settings.allowed_addresses)
         self.first_gates: tuple[Gate, ...] = (
-            TrustedProxies(self._proxies),
+            TrustedProxies(self.proxies),
             AllowedAddresses(addresses),
             pages.check_host,
         )
@@ -72,7 +72,7 @@ class AccessControl:
             self._settings.host,
             has_tokens=self._table is not None,
             has_tls=self._certificate is not None,
-            by_proxy=bool(self._proxies),
+            by_proxy=bool(self.proxies),
             insecure=self._settings.insecure,
         )
         objection = exposure.objection()
@@ -95,7 +95,7 @@ class AccessControl:
     @property
     def private(self) -> bool:
         """Whether whoever connects is at this machine: unnamed sessions can be shared."""
-        return not self.exposure.beyond and not self._proxies
+        return not self.exposure.beyond and not self.proxies
 
     def tls_options(self) -> dict[str, Any]:
         """What `serve` of websockets needs to know."""

@@ -105,7 +105,7 @@ class App:
         self._access = AccessControl(
             settings, token, lambda: (self.ports.control, self.ports.audio), time.monotonic
         )
-        self._on_reload: Callable[[], object] = lambda: None
+        self._reload_asked = asyncio.Event()
 
     async def run(self) -> None:
         """Start, serve until stopped, drain. The process is to end when this returns.
@@ -124,8 +124,8 @@ class App:
         if not await self._unless_stopped(loading):
             return
         context.tasks.spawn(Watching(context).run(), name="watchdog")
+        context.tasks.spawn(self._reload_when_asked(context, listener), name="reload")
         await listener.open()
-        self._on_reload = lambda: context.tasks.spawn(listener.reload(), name="reload")
         self._greet(context)
         to_come = loading.result()
         if to_come is not None:
@@ -149,8 +149,14 @@ class App:
         return order
 
     def reload(self) -> None:
-        """Read tokens and certificate again, once the server listens."""
-        self._on_reload()
+        """Read tokens and certificate again; asked for while it starts, before it listens."""
+        self._reload_asked.set()
+
+    async def _reload_when_asked(self, context: Context, listener: Listener) -> None:
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked.clear()
+            context.tasks.spawn(listener.reload(), name="reload once")
 
     def watch_signals(self) -> None:
         """Have Ctrl-C and SIGTERM stop the server, and SIGHUP have it read tokens and certificate.

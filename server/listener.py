@@ -68,7 +68,11 @@ class Listener:
         self._page = page
         self._attendance = Attendance(context)
         self._scrapes = Scrapes(
-            Metrics(context, context.probe), context.settings.metrics, context.access.is_admin
+            Metrics(context, context.probe),
+            context.settings.metrics,
+            context.access.is_admin,
+            # a port of their own is not where proxies send what clients ask
+            () if context.settings.metrics_port else context.access.proxies,
         )
         self._gates: tuple[Gate, ...] = (
             *context.access.gates,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from ipaddress import ip_address
 
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
@@ -12,6 +11,7 @@ from websockets.http11 import Response
 
 from server.handshake import Handshake
 from server.metrics import CONTENT_TYPE, Metrics
+from server.networks import Networks, ip_of, is_in
 
 PATH = "/metrics"
 OFF = "off"
@@ -21,30 +21,38 @@ REFUSED = (
 )
 
 
-def may_scrape(whom: str, remote: str, headers: Mapping[str, str]) -> bool:
+def may_scrape(whom: str, remote: str, headers: Mapping[str, str], proxies: Networks = ()) -> bool:
     """Whether the metrics are for an address: `all`, `local` or `off`. Pure.
 
-    What a proxy on this machine forwards comes from elsewhere.
+    What a proxy on this machine forwards comes from elsewhere, whether it says so or not: where
+    one is trusted, its address is nobody's at this machine.
     """
     if whom == "local":
-        try:
-            address = ip_address(remote)
-        except ValueError:
+        address = ip_of(remote)
+        if address is None or not address.is_loopback:
             return False
         forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
-        return address.is_loopback and not forwarded
+        return not forwarded and not is_in(proxies, address)
     return whom == "all"
 
 
 class Scrapes:
-    """Answers requests for the metrics. `is_admin` says whether a request has an admin's token."""
+    """Answers requests for the metrics.
+
+    `is_admin` says whether a request has an admin's token; `proxies` pass requests to this port.
+    """
 
     def __init__(
-        self, metrics: Metrics, whom: str, is_admin: Callable[[Handshake], bool] = lambda _: False
+        self,
+        metrics: Metrics,
+        whom: str,
+        is_admin: Callable[[Handshake], bool] = lambda _: False,
+        proxies: Networks = (),
     ) -> None:
         self._metrics = metrics
         self._whom = whom
         self._is_admin = is_admin
+        self._proxies = proxies
 
     async def answer(self, connection: ServerConnection, caller: Handshake) -> Response:
         """The page, or 403."""
@@ -61,6 +69,6 @@ class Scrapes:
         return Response(HTTPStatus.OK, "OK", headers, body)
 
     def _lets_in(self, caller: Handshake) -> bool:
-        if may_scrape(self._whom, caller.remote, caller.headers):
+        if may_scrape(self._whom, caller.remote, caller.headers, self._proxies):
             return True
         return self._whom != OFF and self._is_admin(caller)

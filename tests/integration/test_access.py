@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from http import HTTPStatus
@@ -26,7 +27,15 @@ from tests.support.access import (
     token_of,
 )
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
-from tests.support.running_server import EVENT_LIMIT_S, Client, RunningServer, run_server
+from tests.support.raw_websocket import BINARY, CLOSE, RawWebSocket, frame
+from tests.support.running_server import (
+    EVENT_LIMIT_S,
+    Client,
+    RunningServer,
+    run_server,
+    scripted_app,
+    serving,
+)
 from tests.support.speech import pieces
 
 SAID = pcm16(synthetic_speech(1.4)) + pcm16(silence(1.0))
@@ -52,6 +61,10 @@ async def refusal(url: str, **how: Any) -> tuple[int, str]:
             pass
     response = raised.value.response
     return response.status_code, (response.body or b"").decode()
+
+
+def bearer(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token_of(name)}"}
 
 
 async def until_closed(client: Client) -> None:
@@ -253,6 +266,35 @@ async def test_a_place_is_for_the_token_that_had_it(server: RunningServer) -> No
         async with by_message(server.audio_url, token_of(name), "?resume=back&session=a") as client:
             await client.send(resume)
             assert (await client.until("connected"))["resumed"] is resumed
+
+
+async def test_a_token_that_is_taken_back_while_the_server_starts_is_no_good(
+    tmp_path: Path,
+) -> None:
+    app = scripted_app(tmp_path, None, {"access_file": str(access_file(tmp_path))})
+    access_file(tmp_path, "boss")
+    app.reload()
+    async with serving(app) as server:
+        async with by_header(server.control_url, token_of("boss")) as boss:
+            await boss.ask({"type": "ping"}, "pong")
+        status, _ = await refusal(server.audio_url, additional_headers=bearer("desk"))
+        assert status == HTTPStatus.UNAUTHORIZED
+
+
+async def test_who_ignores_that_its_token_is_gone_is_not_heard(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    raw, _ = await RawWebSocket.open(server.app.ports.audio, "/?session=a", **bearer("desk"))
+    async with by_header(server.control_url, token_of("boss"), "?session=a") as boss:
+        access_file(tmp_path, "boss")
+        server.app.reload()
+        opcode, payload = await raw.receive()
+        assert (opcode, payload[:2]) == (CLOSE, struct.pack("!H", 4401))
+        for piece in pieces(SAID, 3_200):
+            raw.send(frame(BINARY, piece))
+        assert await raw.close_code() is None  # cut off in the end
+        counters = (await boss.ask({"type": "get_statistics"}, "statistics"))["counters"]
+        assert "audio_received_s" not in counters
 
 
 async def test_no_token_and_no_network_is_among_the_settings(

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from asr.calibration import TRIAL_SPEECH_S
 from asr.engine import TrialLoad, TrialTime
 from asr.scripted_engine import ScriptedEngine
+from tests.support.resuming import ResumingClient
 from tests.support.running_server import Client, RunningServer, ScriptedModels, run_server
 from tests.support.speaking import BLOCK_BYTES, say
 from tests.support.speech import pcm16, pieces, utterances
@@ -144,6 +145,36 @@ async def test_a_connection_that_begins_to_speak_in_an_overload_is_closed_with_1
         assert (await waiting.until("final_transcription"))["text"]
         status = await control.ask({"type": "get_status"}, "server_status")
         assert status["refusals"] == {"overloaded": 1}
+
+
+async def test_what_is_refused_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who was refused comes back with every word that it had sent."""
+    monkeypatch.setattr("server.capacity.RECENT_S", 0.2)  # an old connection, soon
+    gate = threading.Event()
+    gate.set()
+    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
+    async with run_server(tmp_path, models, admit_latency_s=0.5) as server, AsyncExitStack() as s:
+        control = await s.enter_async_context(server.control())
+        refused = await s.enter_async_context(ResumingClient(server.audio_url, "&session=refused"))
+        waiting = await s.enter_async_context(server.audio("?session=late&events=all"))
+        gate.clear()
+        await say(waiting, pcm16(utterances(1.0)))
+        await until_admission(control, "refusing")
+        burst = pieces(pcm16(utterances(1.0, 1.0)), 3_200)
+        await refused.say(burst)
+        await refused.lost()
+        assert refused.socket.close_code == 1013
+        assert [e["code"] for e in refused.events if e["type"] == "error"] == ["overloaded"]
+        assert refused.unacknowledged == len(burst)
+        gate.set()
+        await until_admission(control, "admitting")
+        assert (await refused.connect())["received_messages"] == 0
+        await refused.end()
+        assert len(refused.texts()) == 2
+        counters = (await control.ask({"type": "get_statistics"}, "statistics"))["counters"]
+    assert counters["streams_refused_overloaded"] == counters["limit_closes_overloaded"] == 1
 
 
 async def until_admission(control: Client, step: str) -> None:

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from asr.scripted_engine import ScriptedEngine
+from tests.support.heard_to_the_end import sentences, talk
 from tests.support.running_server import Client, ScriptedModels, run_server
 from tests.support.speech import pcm16, pieces, utterances
 
@@ -62,6 +63,30 @@ async def test_a_connection_that_lasted_long_is_warned_and_loses_no_word(tmp_pat
     assert warning["code"] == "session_ending"
     assert 0 < warning["left_s"] <= 1.0
     assert audio.texts()[-1]
+
+
+@pytest.mark.parametrize("drain_s", [6.0, 0.5])
+async def test_what_comes_after_the_end_is_not_taken_and_all_else_is_told_of(
+    tmp_path: Path, drain_s: float
+) -> None:
+    """Decodes are slow, so that somebody speaks on while finals are waited for."""
+    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, delay=lambda _: 0.8))
+    speech, spoken = sentences(*[0.6] * 12, pause_s=0.6)
+    limits: dict[str, Any] = {"max_session_s": 3.0, "drain_s": drain_s}
+    async with run_server(tmp_path, models, **limits) as server:
+        query = "resume=new&events=all"
+        made = await talk(server.audio_url, speech, spoken, paced=True, query=query)
+    assert made.close_code == 4032
+    assert made.missing() == []
+    assert made.finals
+    (rest,) = [gap for gap in made.gaps if "end_ms" not in gap]
+    assert {gap["reason"] for gap in made.gaps} == {"session_over"}
+    assert "session_over" in [error["code"] for error in made.of("error")]
+    acknowledged_s = made.of("audio_position")[-1]["received_s"]
+    lost = [gap for gap in made.gaps if "end_ms" in gap]
+    if drain_s == 6.0:
+        assert not lost
+        assert acknowledged_s * 1_000 <= rest["start_ms"]
 
 
 async def test_a_server_that_stands_still_keeps_its_clients(tmp_path: Path) -> None:

@@ -227,6 +227,21 @@ async def test_numbered_chunks_are_taken_once(tmp_path: Path) -> None:
             assert error["code"] == "audio_gap"
 
 
+async def test_numbers_that_nobody_counts_to_are_answered_and_no_more(tmp_path: Path) -> None:
+    chunk = {"type": "audio_chunk", "data": "AAAA"}
+    async with run_server(tmp_path, max_errors_per_s=5.0) as server, server.audio() as audio:
+        for number in (0, 10**400):
+            await audio.send({**chunk, "seq": number})
+        assert (await audio.until("error"))["code"] == "bad_message"
+        for hole in range(1_000):
+            await audio.send({**chunk, "seq": 2 + 2 * hole})
+        omitted = await audio.until("error", lambda e: e["code"] == "errors_omitted")
+        told = [e for e in audio.events if e.get("code") == "audio_gap"]
+        assert 5 <= len(told) <= 60
+        assert int(omitted["message"].split()[0]) > 500
+        assert await audio.ask({"type": "ping"}, "pong")
+
+
 async def test_a_wrong_token_gets_a_new_place(tmp_path: Path) -> None:
     async with run_server(tmp_path) as server:
         client = ResumingClient(server.audio_url)

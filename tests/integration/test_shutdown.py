@@ -101,6 +101,17 @@ async def test_more_than_there_is_time_for_is_named(tmp_path: Path) -> None:
     assert made.lost_ms > 0
 
 
+async def test_without_any_time_what_was_said_is_named(tmp_path: Path) -> None:
+    speech, spoken = sentences(3.0, 3.0)
+    async with ending_server(tmp_path, {"cost": 0.2}, drain_s=0.0) as server:
+        talking = asyncio.create_task(talk(server.audio_url, speech, spoken, paced=True))
+        await asyncio.sleep(2.0)
+        (made,) = await terminated(server, talking)
+    check(made)
+    assert {gap["reason"] for gap in made.gaps} == {"shutting_down"}
+    assert made.gaps[0]["start_ms"] < 1_000
+
+
 async def test_ctrl_c_is_no_restart(tmp_path: Path) -> None:
     speech, spoken = sentences(1.0, 1.0)
     async with ending_server(tmp_path, {}) as server:

@@ -120,6 +120,18 @@ async def test_a_cancelled_put_adds_nothing() -> None:
     assert inbox.audio_s == 0.0
 
 
+async def test_once_it_is_closed_no_audio_is_taken_also_what_waits_for_room() -> None:
+    inbox = inbox_of(limit_s=1.0)
+    assert await inbox.put("first", 1.0)
+    putting = asyncio.create_task(inbox.put("second", 1.0))
+    await let_others_run()
+    inbox.close()
+    assert not await putting
+    assert not await inbox.put("third", 1.0)
+    assert await inbox.put("command")
+    assert [await inbox.get(), await inbox.get()] == ["first", "command"]
+
+
 async def test_overload_is_said_while_nothing_is_consumed_and_loses_nothing() -> None:
     overloaded = asyncio.Event()
     inbox = Inbox[str](1.0, overloaded.set, overloaded_after_s=0.0)
