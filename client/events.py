@@ -8,6 +8,7 @@ from collections import deque
 import msgspec
 
 from server import flow_messages, messages, model_messages, resume_messages
+from server.flow_messages import Gap
 from server.messages import (
     ConfigUpdated,
     ErrorEvent,
@@ -36,6 +37,7 @@ ON_BOTH_PORTS = (
     ConfigUpdated,
     ServerShutdown,
     SessionSnapshot,
+    Gap,
 )
 
 

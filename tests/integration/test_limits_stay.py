@@ -59,14 +59,16 @@ async def test_messages_either_way_keep_a_connection(tmp_path: Path) -> None:
 async def test_who_reads_along_with_the_client_stays_however_long_nobody_speaks(
     tmp_path: Path,
 ) -> None:
-    async with run_server(tmp_path, idle_s=0.4) as server:
-        async with open_client(server.audio_url, role="viewer") as viewer:
-            for _ in range(3):
-                async with server.control() as other:
-                    assert (await closed_with(other))[0] == 4031
-            async with server.audio() as speaker:
-                await speaker.send(pcm16(utterances(0.6)))
-                assert await first_final(viewer)
+    async with (
+        run_server(tmp_path, idle_s=0.4) as server,
+        open_client(server.audio_url, role="viewer") as viewer,
+    ):
+        for _ in range(3):
+            async with server.control() as other:
+                assert (await closed_with(other))[0] == 4031
+        async with server.audio() as speaker:
+            await speaker.send(pcm16(utterances(0.6)))
+            assert await first_final(viewer)
 
 
 async def first_final(viewer: AsrConnection) -> str:

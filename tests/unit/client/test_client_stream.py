@@ -22,6 +22,7 @@ from client import (
 )
 from client.addresses import Addresses
 from server import protocol
+from server.flow_messages import Gap
 from server.messages import ErrorEvent, Event, FinalTranscription, Notice
 from server.peer import Port
 from tests.support.fake_server import STREAM_ID, FakeServer, final, partial
@@ -61,7 +62,8 @@ async def test_audio_arrives_and_end_returns_after_every_final(server: FakeServe
 async def test_what_both_ports_say_comes_once(server: FakeServer) -> None:
     ours = Notice(level="warning", code="no_speech", message="?", stream_id=STREAM_ID)
     lost = ErrorEvent(code="decode_failed", message="?", stream_id=STREAM_ID, utterance_id=2)
-    server.before_ack = [final("หนึ่ง"), ours, lost]
+    gap = Gap(session_id="default", stream_id=STREAM_ID, start_ms=9, reason="?", message="?")
+    server.before_ack = [final("หนึ่ง"), ours, lost, gap]
     async with connect(both(server)) as connection:
         await connection.end()
         await connection.status()  # the control port has said everything, too
