@@ -76,7 +76,8 @@ async def test_the_python_client_sends_nothing_twice_over_a_restart(tmp_path: Pa
     exec(compile(example("python"), "docs/resume.md", "exec"), names)
     audio, begun = pcm16(utterances(3.5)), asyncio.Event()
     async with run_server(tmp_path) as server, server.control("?session=demo") as reader:
-        ports = {"control_port": server.app.ports.control, "audio_port": server.app.ports.audio}
+        bound = server.app.ports
+        ports: dict[str, Any] = {"control_port": bound.control, "audio_port": bound.audio}
         speaker = names["Speaker"](server.audio_url)
         running = asyncio.create_task(speaker.run())
         speaking = asyncio.create_task(speak(speaker, audio, begun))
