@@ -25,6 +25,8 @@ BURST_S = 4.0
 """What may come at once: that of so many seconds."""
 
 PIECE_BYTES = 2_048
+"""Parsed before it is looked whether the rates allow more: so far they may be overdrawn."""
+
 FRAMES_PER_TURN = 512
 """Tiny frames, parsed in one go: a few milliseconds, then others have their turn."""
 
@@ -87,6 +89,8 @@ class Connection(ServerConnection):
         self._header_bytes = 0
         self._opening = True
         self._timed_out = False
+        self._in_hand = False
+        """Its handler has a message that is not dealt with yet."""
         self._heard_s = self._used_s = self.loop.time()
 
     # -- who it is ----------------------------------------------------------------------------
@@ -148,8 +152,10 @@ class Connection(ServerConnection):
     async def __aiter__(self) -> AsyncIterator[Data]:
         """Every message until the connection is closed."""
         async for message in super().__aiter__():
-            self._used_s = self.loop.time()
+            self._in_hand = True
             yield message
+            self._in_hand = False
+            self._used_s = self.loop.time()
 
     async def send(self, message: Any, **how: Any) -> None:
         """As the library's."""
@@ -158,7 +164,12 @@ class Connection(ServerConnection):
 
     @property
     def unused_s(self) -> float:
-        """For how long no message went either way; pings are none."""
+        """For how long no message went either way; pings are none.
+
+        Nor does time count in which something of the client's waits for this server.
+        """
+        if self._in_hand or self._unread or self._waits:
+            return 0.0
         return self.loop.time() - self._used_s
 
     def data_received(self, data: bytes) -> None:
@@ -249,6 +260,7 @@ class Connection(ServerConnection):
 
     def _on_release(self) -> None:
         self._release = None
+        self._used_s = self.loop.time()  # more may wait where this server did not read
         self._read_on()
 
     def _follow(self) -> None:
