@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -32,21 +31,12 @@ ID_CHARS, GLOSSARY_CHARS = 250, 200
 NEWS = 600
 """Enough to fill the buffers and the outbox, and few enough to be kept."""
 
-SYSTEM_BUFFER_BYTES = 16_384
-
-
-def with_small_buffers() -> None:
-    """Connections that the server takes from now on have small ones; by default it is megabytes."""
-    for each in gc.get_objects():
-        if type(each) is asyncio.base_events.Server:
-            for listening in each.sockets:
-                listening.setsockopt(SOL_SOCKET, SO_SNDBUF, SYSTEM_BUFFER_BYTES)
+RECEIVE_BYTES = 16_384
 
 
 @asynccontextmanager
 async def viewer_of(server: RunningServer, session: str) -> AsyncIterator[ResumingClient]:
-    """A viewer with small buffers. It leaves without waiting for an answer."""
-    with_small_buffers()
+    """A viewer. It leaves without waiting for an answer."""
     viewer = ResumingClient(server.audio_url, f"&role=viewer&session={session}")
     await viewer.connect()
     yield viewer
@@ -56,7 +46,7 @@ async def viewer_of(server: RunningServer, session: str) -> AsyncIterator[Resumi
 def freeze(client: ResumingClient) -> ClientConnection:
     """Read nothing more."""
     socket = client.socket
-    socket.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, SYSTEM_BUFFER_BYTES)
+    socket.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES)
     socket.transport.pause_reading()
     return socket
 
