@@ -1,10 +1,13 @@
 """What it costs to tell many people: eight speakers in one session, with viewers and without.
 
-    python -m benchmarks.broadcast [--viewers 100] [--speakers 8] [--seconds 15] [--rounds 3]
+    python -m benchmarks.broadcast [--viewers 100] [--frozen 1] [--speakers 8] [--seconds 10]
+                                   [--blocks 4] [--report FILE]
 
-The server has a scripted engine, so nearly all that viewers add is broadcasting. Speakers and
-viewers are another process. One frozen viewer more shows whether anybody else waits for it: the
-time from a partial's broadcast to a viewer is compared. docs/measurements.md has the figures.
+The server has a scripted engine, so nearly all that viewers add is broadcasting; it is this
+process, and the clients are another. Blocks have a window of each kind: nobody listens, all
+viewers, the same again, and all with frozen ones, who read nothing and for whom the server waits.
+The order changes from block to block, and windows are compared within a block, so that other work
+of the machine hits all alike. FILE gets every window as JSON. docs/measurements.md has the figures.
 """
 
 from __future__ import annotations
@@ -12,167 +15,156 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import statistics
+import os
 import sys
 import tempfile
 import time
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import websockets
+from asr.engine import Prepared
+from asr.scripted_engine import ScriptedEngine
+from asr.types import Hypothesis
+from benchmarks.broadcast_report import Block, Kind, Window, report
+from server.loop_lag import LoopLag
+from tests.support.running_server import Client, ScriptedModels, scripted_app, serving
 
-from tests.support.running_server import RunningServer, scripted_app, serving
-from tests.support.speech import pcm16, spoken
+SETTLE_S = 2.0
+FILLING_LIMIT_S = 60.0
+"""A frozen viewer's buffers are full before this."""
 
-SETTLE_S = 3.0
-BLOCK_S = 0.1
-EVENTS = ("realtime_transcription", "final_transcription")
+ORDERS = (
+    (Kind.ALONE, Kind.VIEWERS, Kind.FROZEN, Kind.AGAIN),
+    (Kind.VIEWERS, Kind.AGAIN, Kind.ALONE, Kind.FROZEN),
+    (Kind.AGAIN, Kind.FROZEN, Kind.VIEWERS, Kind.ALONE),
+    (Kind.FROZEN, Kind.ALONE, Kind.AGAIN, Kind.VIEWERS),
+)
+"""In four blocks each kind comes once in each place, and once after each other kind."""
+
+
+class ForgetfulEngine(ScriptedEngine):
+    """Keeps no audio of former decodes: that is megabytes a second."""
+
+    def decode(self, batch: Sequence[Prepared]) -> list[Hypothesis]:
+        """Say what was heard."""
+        self.batches.clear()
+        return super().decode(batch)
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """One stretch of time."""
+class Bench:
+    """The server's statistics and the clients' process."""
 
-    core_share: float
-    """CPU seconds of the server a second."""
-    messages_per_s: float
-    """Transcripts of the session, each counted once."""
-    delay_ms: float
-    """From a transcript's time stamp to a viewer, median."""
+    control: Client
+    clients: Process
 
+    async def order(self, words: str) -> dict[str, Any]:
+        """Give the clients an order; their answer. Raises RuntimeError if they are gone."""
+        assert self.clients.stdin is not None
+        assert self.clients.stdout is not None
+        self.clients.stdin.write(f"{words}\n".encode())
+        line = await self.clients.stdout.readline()
+        if not line:
+            raise RuntimeError("the clients failed")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
-async def speak(url: str, index: int, stop: asyncio.Event) -> None:
-    """Talk without a pause, in real time."""
-    block_bytes = round(16_000 * BLOCK_S) * 2
-    voice = pcm16(spoken(60.0, 200.0 + 11 * index))
-    async with websockets.connect(f"{url}/?session=hall", max_size=None) as socket:
-        begun_s, sent = time.monotonic(), 0
-        while not stop.is_set():
-            start = sent * block_bytes % len(voice)
-            await socket.send(voice[start : start + block_bytes])
-            sent += 1
-            await asyncio.sleep(max(0.0, begun_s + sent * BLOCK_S - time.monotonic()))
+    async def counter(self, name: str) -> int:
+        """A counter of the server's."""
+        answer = await self.control.ask({"type": "get_statistics"}, "statistics")
+        self.control.events.clear()
+        return int(answer["counters"].get(name, 0))
 
+    async def merged(self) -> int:
+        """Partials that gave way to newer ones, for their client had not read."""
+        return await self.counter("partials_merged_for_slow_clients")
 
-async def view(url: str, heard: list[float]) -> None:
-    """Read everything; the seconds that each transcript took."""
-    address = f"{url}/?session=hall&role=viewer"
-    async with websockets.connect(address, max_size=None) as socket:
-        async for message in socket:
-            event = json.loads(message)
-            if event["type"] in EVENTS:
-                said = datetime.fromisoformat(event["timestamp"]).timestamp()
-                heard.append(time.time() - said)
-
-
-async def swallow(url: str) -> None:
-    """Read everything and look at nothing."""
-    address = f"{url}/?session=hall&role=viewer"
-    async with websockets.connect(address, max_size=None) as socket:
-        async for _ in socket:
-            pass
+    async def somebody_waited_for(self, frozen: int) -> None:
+        """Wait until frozen viewers' buffers are full. Raises RuntimeError if they never are."""
+        before, limit_s = await self.merged(), time.monotonic() + FILLING_LIMIT_S
+        while await self.merged() < before + 8 * frozen:
+            if time.monotonic() > limit_s:
+                raise RuntimeError("nobody was waited for")
+            await asyncio.sleep(0.5)
 
 
-async def freeze(url: str, stop: asyncio.Event) -> None:
-    """Connect, and read nothing."""
-    address = f"{url}/?session=hall&role=viewer"
-    async with websockets.connect(address, max_size=None, max_queue=1) as socket:
-        socket.transport.pause_reading()
-        await stop.wait()
-        socket.transport.abort()
-
-
-async def crowd(url: str, speakers: int, viewers: int, frozen: int) -> None:
-    """The clients' process: until standard input ends; then what was heard goes to stdout."""
-    stop = asyncio.Event()
-    heard: list[float] = []
-    tasks = [asyncio.create_task(speak(url, n, stop)) for n in range(speakers)]
-    tasks += [asyncio.create_task(freeze(url, stop)) for _ in range(frozen)]
-    tasks.append(asyncio.create_task(view(url, heard)))
-    tasks += [asyncio.create_task(swallow(url)) for _ in range(viewers - 1)]
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    heard.clear()
-    begun_s = time.monotonic()
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    lasted_s = time.monotonic() - begun_s
-    delay_ms = 1_000 * statistics.median(heard) if heard else float("nan")
-    print(json.dumps({"rate": len(heard) / lasted_s, "delay_ms": delay_ms}), flush=True)
-    stop.set()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def one_round(
-    server: RunningServer, chosen: argparse.Namespace, viewers: int, frozen: int
-) -> Round:
-    """Measure the server for a while. `viewers` counts the one that measures."""
-    command = (sys.executable, "-m", "benchmarks.broadcast", "--crowd", server.audio_url)
-    numbers = (chosen.speakers, viewers, frozen)
-    process = await asyncio.create_subprocess_exec(
-        *command, *map(str, numbers), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    await asyncio.sleep(SETTLE_S + viewers / 100)
-    process.stdin.write(b"begin\n")
+async def measure_window(bench: Bench, kind: Kind, chosen: argparse.Namespace) -> Window:
+    """One window. Raises RuntimeError if it was not what it should be."""
+    viewers = 0 if kind is Kind.ALONE else chosen.viewers
+    frozen = chosen.frozen if kind is Kind.FROZEN else 0
+    await bench.order(f"crowd {viewers} {frozen}")
+    if frozen:
+        await bench.somebody_waited_for(frozen)
+    await asyncio.sleep(SETTLE_S)
+    merged, closed = await bench.merged(), await bench.counter("slow_clients_closed")
+    lag = LoopLag(time.monotonic)
+    watching = asyncio.create_task(lag.run(), name="lag")
+    await bench.order("begin")
     begun_s, cpu_s = time.monotonic(), time.process_time()
     await asyncio.sleep(chosen.seconds)
     spent_s, lasted_s = time.process_time() - cpu_s, time.monotonic() - begun_s
-    process.stdin.write(b"end\n")
-    heard = json.loads(await process.stdout.readline())
-    process.stdin.close()
-    await process.wait()
-    return Round(spent_s / lasted_s, heard["rate"], heard["delay_ms"])
+    heard = await bench.order("end")
+    watching.cancel()
+    window = Window(
+        core_share=spent_s / lasted_s,
+        messages_per_s=heard["transcripts"] / lasted_s,
+        whole_way_ms=tuple(heard["whole_way_ms"]),
+        fan_out_ms=tuple(heard["fan_out_ms"]),
+        lag_p99_ms=lag.percentile_ms(0.99),
+        merged=await bench.merged() - merged,
+    )
+    if await bench.counter("slow_clients_closed") != closed:
+        raise RuntimeError("a viewer was closed within a window")
+    if frozen and window.merged == 0:
+        raise RuntimeError("nobody was waited for, so the figure would say nothing")
+    return window
 
 
-async def measure(chosen: argparse.Namespace) -> None:
-    """Rounds with one viewer, with all, and with a frozen one more, in turn."""
-    kinds = {"one": (1, 0), "all": (chosen.viewers, 0), "frozen": (chosen.viewers, 1)}
-    rounds: dict[str, list[Round]] = {kind: [] for kind in kinds}
+async def measure(chosen: argparse.Namespace) -> list[Block]:
+    """All blocks."""
+    blocks: list[Block] = []
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        changes = {"partial_interval_ms": 500, "max_audio_message_bytes": 1_048_576}
-        server = await stack.enter_async_context(serving(scripted_app(Path(folder), None, changes)))
-        for _ in range(chosen.rounds):
-            for kind, (viewers, frozen) in kinds.items():
-                rounds[kind].append(await one_round(server, chosen, viewers, frozen))
-    for kind, made in rounds.items():
-        shares = [100 * each.core_share for each in made]
-        delays = [each.delay_ms for each in made]
-        print(
-            f"{kind:7s} viewers {kinds[kind][0]:3d}+{kinds[kind][1]}: server "
-            f"{statistics.median(shares):.1f} % of a core ({min(shares):.1f}-{max(shares):.1f}), "
-            f"{statistics.median(e.messages_per_s for e in made):.1f} transcripts/s, "
-            f"delay {statistics.median(delays):.1f} ms ({min(delays):.1f}-{max(delays):.1f})"
+        models = ScriptedModels(lambda spec: ForgetfulEngine(spec.id))
+        app = scripted_app(Path(folder), models, {"partial_interval_ms": 500})
+        server = await stack.enter_async_context(serving(app))
+        control = await stack.enter_async_context(server.control("?session=desk"))
+        command = (sys.executable, "-m", "benchmarks.broadcast_crowd")
+        clients = await asyncio.create_subprocess_exec(
+            *command, server.audio_url, str(chosen.speakers), stdin=PIPE, stdout=PIPE, limit=2**24
         )
-    costs = [
-        100 * (many.core_share - one.core_share)
-        for one, many in zip(rounds["one"], rounds["all"], strict=True)
-    ]
-    print(
-        f"broadcast to {chosen.viewers - 1} more viewers: {statistics.median(costs):.1f} % of a "
-        f"core ({min(costs):.1f}-{max(costs):.1f})"
-    )
+        assert clients.stdin is not None
+        bench = Bench(control, clients)
+        for number in range(chosen.blocks):
+            order = ORDERS[number % len(ORDERS)]
+            blocks.append({kind: await measure_window(bench, kind, chosen) for kind in order})
+            load = " ".join(f"{each:.1f}" for each in os.getloadavg())
+            print(f"block {number + 1} of {chosen.blocks}, load average {load}", flush=True)
+        clients.stdin.close()
+        if await clients.wait():
+            raise RuntimeError("the clients failed")
+    return blocks
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run as the module says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--viewers", type=int, default=100)
+    parser.add_argument("--frozen", type=int, default=1)
     parser.add_argument("--speakers", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--crowd", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--report", type=Path, metavar="FILE")
     chosen = parser.parse_args(arguments)
-    if chosen.crowd:
-        url, *numbers = chosen.crowd
-        asyncio.run(crowd(url, *map(int, numbers)))
-    else:
-        asyncio.run(measure(chosen))
+    blocks = asyncio.run(measure(chosen))
+    print(report(blocks, chosen.viewers))
+    if chosen.report is not None:
+        windows = [{kind.name: asdict(window) for kind, window in b.items()} for b in blocks]
+        chosen.report.write_text(json.dumps(windows), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from server.messages import ErrorEvent
+from server.messages import ErrorEvent, optional
 from server.peer import Peer
+from server.protocol import request_id_of
 from server.registry import Session
 from server.speaker import Speaker
 
@@ -74,9 +75,14 @@ async def serve_viewer(
     session: Session, peer: Peer, socket: ServerConnection, answers: Callable[[str], bool]
 ) -> None:
     """Take nothing until the client is gone."""
-    async for _ in socket:
+    async for message in socket:
         if answers(peer.id):
             peer.send(
-                ErrorEvent(code="forbidden", message="a viewer only listens", session_id=session.id)
+                ErrorEvent(
+                    code="forbidden",
+                    message="a viewer only listens",
+                    session_id=session.id,
+                    request_id=optional(request_id_of(message)),
+                )
             )
         await asyncio.sleep(0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -24,7 +25,13 @@ logger = logging.getLogger(__name__)
 BURST_S = 4.0
 """What may come at once: that of so many seconds."""
 
+SEND_BUFFER_BYTES = 65_536
+"""What the system takes for a client that does not read. Left to itself it takes megabytes, for
+each of them, and a viewer that falls behind would read minutes of old news first."""
+
 PIECE_BYTES = 2_048
+"""Parsed before it is looked whether the rates allow more: so far they may be overdrawn."""
+
 FRAMES_PER_TURN = 512
 """Tiny frames, parsed in one go: a few milliseconds, then others have their turn."""
 
@@ -87,12 +94,16 @@ class Connection(ServerConnection):
         self._header_bytes = 0
         self._opening = True
         self._timed_out = False
+        self._in_hand = False
+        """Its handler has a message that is not dealt with yet."""
         self._heard_s = self._used_s = self.loop.time()
 
     # -- who it is ----------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is counted, or turned away before the library sees it."""
+        own: socket.socket = transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         peername = transport.get_extra_info("peername") or ("",)
         self.visit = self._porter.arrive(str(peername[0]))
         if self.visit is None:
@@ -148,8 +159,10 @@ class Connection(ServerConnection):
     async def __aiter__(self) -> AsyncIterator[Data]:
         """Every message until the connection is closed."""
         async for message in super().__aiter__():
-            self._used_s = self.loop.time()
+            self._in_hand = True
             yield message
+            self._in_hand = False
+            self._used_s = self.loop.time()
 
     async def send(self, message: Any, **how: Any) -> None:
         """As the library's."""
@@ -158,7 +171,12 @@ class Connection(ServerConnection):
 
     @property
     def unused_s(self) -> float:
-        """For how long no message went either way; pings are none."""
+        """For how long no message went either way; pings are none.
+
+        Nor does time count in which something of the client's waits for this server.
+        """
+        if self._in_hand or self._unread or self._waits:
+            return 0.0
         return self.loop.time() - self._used_s
 
     def data_received(self, data: bytes) -> None:
@@ -249,6 +267,7 @@ class Connection(ServerConnection):
 
     def _on_release(self) -> None:
         self._release = None
+        self._used_s = self.loop.time()  # more may wait where this server did not read
         self._read_on()
 
     def _follow(self) -> None:
@@ -259,6 +278,20 @@ class Connection(ServerConnection):
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
+
+    async def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """As the library's, but never for longer than twice `close_timeout`."""
+        await self._or_cut(super().close(code, reason))
+
+    async def _or_cut(self, closing: Awaitable[None]) -> None:
+        """A close frame waits behind full buffers: who reads nothing at all is cut off."""
+        limit_s = None if self.close_timeout is None else 2 * self.close_timeout
+        try:
+            async with asyncio.timeout(limit_s):
+                await closing
+        except TimeoutError:
+            self.transport.abort()
+            await self.wait_closed()
 
     # -- whether it is there ------------------------------------------------------------------
 
@@ -271,13 +304,29 @@ class Connection(ServerConnection):
         assert self.ping_interval is not None
         while True:
             await asyncio.sleep(self.ping_interval)
-            pong = asyncio.ensure_future(await self.ping())
-            if self.ping_timeout is not None and not await self._answered(pong, self.ping_timeout):
+            if self.ping_timeout is None:
+                await self.ping()
+            elif not await self._answers_ping(self.ping_timeout):
                 logger.info("no sign of life for %.0f s: closing", self.ping_timeout)
-                async with self.send_context():
-                    self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+                await self._or_cut(self._fail_keepalive())
 
-    async def _answered(self, pong: asyncio.Future[float], limit_s: float) -> bool:
+    async def _fail_keepalive(self) -> None:
+        async with self.send_context():
+            self.protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+
+    async def _answers_ping(self, limit_s: float) -> bool:
+        """Full buffers hold up a ping: the wait for its turn counts."""
+        pong = asyncio.create_task(self._pong(), name="pong")
+        try:
+            return await self._answered(pong, limit_s)
+        finally:
+            pong.cancel()
+            await asyncio.gather(pong, return_exceptions=True)
+
+    async def _pong(self) -> None:
+        await (await self.ping())
+
+    async def _answered(self, pong: asyncio.Future[None], limit_s: float) -> bool:
         asked_s = self.loop.time()
         while True:
             left_s = max(asked_s, self._heard_s) + limit_s - self.loop.time()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from server.buckets import AnswerBudget
 from server.connection import Connection
+from server.log_ids import with_fields
 from server.messages import ErrorEvent, Notice
 from server.peer import Peer
 from server.registry import Session
@@ -87,7 +88,8 @@ class LimitWatch:
     async def close(self, reason: str, code: int, text: str) -> None:
         """Close by a limit, once what was said is sent."""
         self._statistics.add(f"limit_closes_{reason}")
-        logger.info("%s %s: closed (%s)", self._peer.port.value, self._peer.id, reason)
+        port, peer = self._peer.port.value, self._peer.id
+        logger.info("%s %s: closed (%s)", port, peer, reason, extra=with_fields(reason=reason))
         await self._flushed()
         await self._connection.close(code, text)
 

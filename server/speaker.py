@@ -130,14 +130,16 @@ class Speaker:
         Audio that comes after the server began to end is not taken. Safe to cancel: what was not
         counted was not taken.
         """
+        request_id: str | None = None
         try:
             request = protocol.parse_audio(message)
+            request_id = None if isinstance(request, bytes) else request.request_id
             match request:
                 case bytes():
                     if not await self._on_audio(request):
                         return
-                case protocol.NumberedAudio():
-                    if not await self._on_numbered(request):
+                case protocol.MarkedAudio():
+                    if not await self._on_marked(request):
                         return
                 case protocol.AudioEnd():
                     await self._on_audio_end(request)
@@ -149,7 +151,7 @@ class Speaker:
         except ProtocolError as error:
             self._context.statistics.add("audio_messages_refused")
             if self._context.guard.answers(self.id):
-                self.error(error.code, error.message, error.request_id)
+                self.error(error.code, error.message, error.request_id or request_id)
         self.received_messages += 1
         self._tell_position()
 
@@ -161,22 +163,25 @@ class Speaker:
         """The names of its streams, in the format in force."""
         return self._voice.stream_ids()
 
-    async def _on_numbered(self, audio: protocol.NumberedAudio) -> bool:
+    async def _on_marked(self, audio: protocol.MarkedAudio) -> bool:
+        if audio.seq is None:
+            return await self._on_audio(audio.data, audio.request_id)
         expected = audio.seq if self._seq is None else self._seq + 1
         if audio.seq < expected:
             self._context.statistics.add("audio_chunks_repeated")
             return True
         if audio.seq > expected:
             self._context.statistics.add("audio_chunks_missing", audio.seq - expected)
-            self.error("audio_gap", f"audio_chunk: seq {expected} to {audio.seq - 1} did not come")
-        if not await self._on_audio(audio.data):
+            missing = f"audio_chunk: seq {expected} to {audio.seq - 1} did not come"
+            self.error("audio_gap", missing, audio.request_id)
+        if not await self._on_audio(audio.data, audio.request_id):
             return False
         self._seq = audio.seq
         return True
 
-    async def _on_audio(self, data: bytes) -> bool:
+    async def _on_audio(self, data: bytes, request_id: str | None = None) -> bool:
         """Take audio, once there is room; False if there will be none, for the server ends."""
-        if not data or not self._session.takes_audio(self.id):
+        if not data or not self._session.takes_audio(self.id, request_id):
             return True
         received_s = self._context.clock()
         seconds = self._actor.audio_s(data)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -26,27 +25,18 @@ ROUNDS = 3
 WORTH_NOTICING_S = 0.010
 """A busy machine delays what comes within a millisecond by as much."""
 
-NEWS_CHARS = 400
-"""Of three bytes each: buffers count bytes, what is kept counts characters."""
+ID_CHARS, GLOSSARY_CHARS = 250, 200
+"""Nearly the longest, of three bytes each: buffers count bytes, what is kept counts characters."""
 
 NEWS = 600
 """Enough to fill the buffers and the outbox, and few enough to be kept."""
 
-SYSTEM_BUFFER_BYTES = 16_384
-
-
-def with_small_buffers() -> None:
-    """Connections that the server takes from now on have small ones; by default it is megabytes."""
-    for each in gc.get_objects():
-        if type(each) is asyncio.base_events.Server:
-            for listening in each.sockets:
-                listening.setsockopt(SOL_SOCKET, SO_SNDBUF, SYSTEM_BUFFER_BYTES)
+RECEIVE_BYTES = 16_384
 
 
 @asynccontextmanager
 async def viewer_of(server: RunningServer, session: str) -> AsyncIterator[ResumingClient]:
-    """A viewer with small buffers. It leaves without waiting for an answer."""
-    with_small_buffers()
+    """A viewer. It leaves without waiting for an answer."""
     viewer = ResumingClient(server.audio_url, f"&role=viewer&session={session}")
     await viewer.connect()
     yield viewer
@@ -56,7 +46,7 @@ async def viewer_of(server: RunningServer, session: str) -> AsyncIterator[Resumi
 def freeze(client: ResumingClient) -> ClientConnection:
     """Read nothing more."""
     socket = client.socket
-    socket.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, SYSTEM_BUFFER_BYTES)
+    socket.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BYTES)
     socket.transport.pause_reading()
     return socket
 
@@ -70,8 +60,9 @@ def thaw(socket: ClientConnection) -> None:
 async def spread_news(control: Client, count: int) -> None:
     """Large events for everybody in the session."""
     for number in range(count):
-        news = {"type": "update_config", "settings": {"glossary": str(number)}}
-        await control.ask({**news, "request_id": "ก" * NEWS_CHARS}, "config_updated")
+        glossary = f"{number} ".ljust(GLOSSARY_CHARS, "ก")
+        news = {"type": "update_config", "settings": {"glossary": glossary}}
+        await control.ask({**news, "request_id": "ก" * ID_CHARS}, "config_updated")
 
 
 async def slow_one_closed(control: Client) -> None:
@@ -91,7 +82,9 @@ async def slow_clients_closed(control: Client) -> float:
 
 def news_of(events: list[dict[str, Any]]) -> list[int]:
     return [
-        int(event["settings"]["glossary"]) for event in events if event["type"] == "config_updated"
+        int(event["settings"]["glossary"].split()[0])
+        for event in events
+        if event["type"] == "config_updated"
     ]
 
 

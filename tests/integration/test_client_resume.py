@@ -33,16 +33,16 @@ async def lines(server: RunningServer) -> AsyncIterator[tuple[TcpLine, TcpLine]]
 
 
 def conversation_over(
-    both: tuple[TcpLine, TcpLine], feed: Feed | None, view: Recorder
+    both: tuple[TcpLine, TcpLine], feed: Feed | None, view: Recorder, session: str = "s"
 ) -> Conversation:
     control, audio = both
     addresses = Addresses(f"ws://127.0.0.1:{control.port}", f"ws://127.0.0.1:{audio.port}")
     resumption = Resumption()
 
-    def connecting(session: str | None) -> AbstractAsyncContextManager[AsrConnection]:
+    def connecting(name: str | None) -> AbstractAsyncContextManager[AsrConnection]:
         return connect(
             addresses,
-            session=session or "s",
+            session=name or session,
             role="viewer" if feed is None else "speaker",
             resumption=resumption,
         )
@@ -62,35 +62,44 @@ def speech_file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("at_s", [0.3, 1.2, 3.0, 5.2])
-@pytest.mark.parametrize("which", ["both", "audio", "control"])
-async def test_a_cut_changes_nothing(tmp_path: Path, at_s: float, which: str) -> None:
-    view = Recorder()
-    async with (
-        run_server(tmp_path, wire_partial_s=0.2, wire_final_s=0.4) as server,
-        lines(server) as both,
-    ):
+CUTS = [(at_s, which) for at_s in (0.3, 1.2, 3.0, 5.2) for which in ("both", "audio", "control")]
+
+
+async def test_a_cut_changes_nothing(tmp_path: Path) -> None:
+    """Whichever connection is lost and whenever. Each cut happens to a client of its own."""
+    speech = speech_file(tmp_path)
+    async with run_server(tmp_path, wire_partial_s=0.2, wire_final_s=0.4) as server:
         reference = await texts_of(server.audio_url)
-        conversation = conversation_over(
-            both, Feed(FileSource(speech_file(tmp_path), paced=True)), view
-        )
+        clients = (cut_in_the_midst(server, speech, at_s, which) for at_s, which in CUTS)
+        talks = await asyncio.gather(*clients)
+    for cut, (conversation, view) in zip(CUTS, talks, strict=True):
+        assert view.finals == reference, cut
+        assert not conversation.failed, cut
+        assert any("nothing was lost" in note for note in view.notes), cut
+        ids = [final.utterance_id for final in conversation.finals]
+        assert ids == [1, 2, 3, 4], cut
+        starts_ms = [final.start_ms for final in conversation.finals]
+        assert starts_ms == pytest.approx([400, 2_400, 4_600, 7_000], abs=500), cut
+
+
+async def cut_in_the_midst(
+    server: RunningServer, speech: Path, at_s: float, which: str
+) -> tuple[Conversation, Recorder]:
+    """A talk whose networks are gone for longer than the timers that end what the wire leaves."""
+    view = Recorder()
+    async with lines(server) as both:
+        feed = Feed(FileSource(speech, paced=True))
+        conversation = conversation_over(both, feed, view, session=f"{which}-{at_s}")
         holding = asyncio.create_task(conversation.hold())
         await view.until(lambda: view.done_s >= at_s)
         hit = {"both": both, "audio": both[1:], "control": both[:1]}[which]
         for line in hit:
             line.cut()
-        await asyncio.sleep(0.8)  # longer than the timers that end what the wire leaves open
+        await asyncio.sleep(0.8)
         for line in hit:
             line.mend()
         await holding
-    assert view.finals == reference
-    assert not conversation.failed
-    assert any("nothing was lost" in note for note in view.notes)
-    ids = [final.utterance_id for final in conversation.finals]
-    assert ids == [1, 2, 3, 4]
-    starts_ms = [final.start_ms for final in conversation.finals]
-    for start_ms, expected_ms in zip(starts_ms, [400, 2_400, 4_600, 7_000], strict=True):
-        assert start_ms == pytest.approx(expected_ms, abs=500)
+    return conversation, view
 
 
 async def test_a_frozen_network_changes_nothing(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ async def test_base64_chunks_and_binary_frames_say_the_same(tmp_path: Path) -> N
 
 async def test_the_same_bytes_however_cut_give_the_same_finals(tmp_path: Path) -> None:
     data = pcm16(utterances(1.2, 0.8, 2.0))
-    async with run_server(tmp_path) as server:
+    async with run_server(tmp_path, max_audio_messages_per_s=0.0) as server:
         expected = await finals_of(server, "whole", data, 640)
         assert len(expected) == 3
         for size in (7, 320_000):

@@ -89,6 +89,32 @@ async def test_the_client_ends_where_the_server_says_that_it_lasted_long(tmp_pat
     assert "Trying again" not in err
 
 
+async def test_who_is_held_back_is_not_idle(tmp_path: Path) -> None:
+    """One message takes far longer than the idle time, since it is read slowly."""
+    changes: dict[str, Any] = {"idle_s": 0.5, "max_bytes_per_s": 20_000.0}
+    async with run_server(tmp_path, **changes) as server, server.audio() as audio:
+        await audio.send(pcm16(utterances(1.0, 1.0)))  # 80,000 bytes at once, 60,000 slowly
+        await audio.until("final_transcription")
+        assert "idle" not in [e.get("code") for e in audio.events]
+
+
+async def test_whose_audio_waits_here_is_not_idle(tmp_path: Path) -> None:
+    gate = threading.Event()
+    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
+    gate.set()
+    async with run_server(tmp_path, models, idle_s=0.4, inbox_audio_s=0.5) as server:
+        async with server.audio() as audio:
+            gate.clear()
+            await send_all(audio, pcm16(utterances(*[1.0] * 12)))
+            async with asyncio.timeout(LIMIT_S):
+                idle = asyncio.create_task(audio.until("notice", lambda e: e["code"] == "idle"))
+                await asyncio.wait({idle}, timeout=1.6)  # four times as long as it may be idle
+                assert not idle.done()
+                gate.set()
+                await idle  # once it is heard to the end
+        assert len([text for text in audio.texts() if text]) == 12
+
+
 async def test_a_connection_that_lasted_long_is_warned_and_loses_no_word(tmp_path: Path) -> None:
     async with run_server(tmp_path, max_session_s=2.0) as server, server.audio() as audio:
         await audio.send(pcm16(utterances(1.0))[:40_000])  # in mid-word

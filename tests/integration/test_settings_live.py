@@ -134,7 +134,7 @@ async def test_a_flood_of_stops_or_settings_closes_nobody(tmp_path: Path) -> Non
 
     gate.set()  # the first model warms up
     async with (
-        run_server(tmp_path, ScriptedModels(make)) as server,
+        run_server(tmp_path, ScriptedModels(make), max_control_messages_per_s=0.0) as server,
         server.control() as flood,
         server.control("?role=viewer") as viewer,
         server.audio() as audio,

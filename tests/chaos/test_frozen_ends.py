@@ -1,0 +1,72 @@
+"""A client that reads nothing, its buffers full: whatever ends connections ends its, too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.support.narrow_socket import narrow_socket
+from tests.support.running_server import RunningServer, run_server
+from tests.support.watchman import at_rest, back_to, watching
+
+NEWS = 200
+"""More than fills the buffers, and fewer than the outbox holds."""
+
+ID_CHARS, GLOSSARY_CHARS = 250, 200
+LIMIT_S = 15.0
+
+
+@asynccontextmanager
+async def full(server: RunningServer) -> AsyncIterator[None]:
+    """A viewer that has read nothing for so long that nothing more fits its buffers."""
+    address = f"{server.audio_url}/?session=s&events=all&role=viewer"
+    narrow = narrow_socket(server.app.ports.audio)
+    async with connect(address, sock=narrow, ping_interval=None) as viewer:
+        viewer.transport.pause_reading()
+        async with server.control("?session=s") as control:
+            news = {"type": "update_config", "request_id": "ก" * ID_CHARS}
+            for number in range(NEWS):
+                glossary = str(number).ljust(GLOSSARY_CHARS, "ก")
+                await control.send({**news, "settings": {"glossary": glossary}})
+            await control.ask({"type": "ping"}, "pong")
+        try:
+            yield
+        finally:
+            viewer.transport.abort()
+
+
+async def others(server: RunningServer) -> int:
+    """How many clients the server has, but the one that asks."""
+    async with server.control() as control:
+        status = await control.ask({"type": "get_status"}, "server_status")
+        clients: int = status["clients"]
+        return clients - 1
+
+
+async def until_nobody(server: RunningServer) -> None:
+    """Wait until the server has no client."""
+    async with asyncio.timeout(LIMIT_S):
+        while await others(server):  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ping_interval_s": 1.0, "ping_timeout_s": 1.0}, {"max_session_s": 3.0}, {"idle_s": 1.0}],
+    ids="+".join,
+)
+async def test_who_reads_nothing_is_gone(tmp_path: Path, changes: dict[str, Any]) -> None:
+    async with run_server(tmp_path, max_control_messages_per_s=0.0, **changes) as server:
+        with watching() as watchman:
+            before = await at_rest()
+            async with full(server):
+                assert await others(server) == 1
+                await until_nobody(server)
+            assert await back_to(before) == before
+            assert watchman.troubles == []
