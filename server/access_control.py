@@ -20,6 +20,7 @@ from server.exposure import Exposure
 from server.first_words import UNAUTHORISED, read_token, say_unauthorised
 from server.handshake import Gate, Handshake, Refusal
 from server.lobby import Lobby
+from server.log_ids import with_fields
 from server.networks import is_loopback, parse_networks
 from server.origins import Pages, parse_allowed
 from server.peer import Role
@@ -131,7 +132,8 @@ class AccessControl:
             return None
         verdict = self._gate.check(handshake, request.token)
         if isinstance(verdict, Refusal):
-            logger.info("%s: not let in (%s)", handshake.port.value, verdict.reason)
+            port, reason = handshake.port.value, verdict.reason
+            logger.info("%s: not let in (%s)", port, reason, extra=with_fields(reason=reason))
             await say_unauthorised(connection, verdict.message, request.request_id)
             return None
         if isinstance(connection, Connection):

@@ -25,7 +25,10 @@ TOKEN_BYTES = 24
 MIN_LENGTH = 16
 MAX_LENGTH = 256
 
+REPLACE = "To replace a token, delete its old entry first; for one more, take another name."
+
 _NAME = re.compile(r"[\w\u0e00-\u0e7f.\-]{1,64}")
+_HEADER = re.compile(r"""^[ \t]*\[[ \t]*["']?([\w\u0e00-\u0e7f.\-]+)["']?[ \t]*\]""", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEYS = ("token", "sha256", "role", "namespace")
 
@@ -53,15 +56,34 @@ def read_tokens(path: Path | None, variable: str) -> TokenTable | None:
         raise AccessError(f"{path}: {error}") from error
 
 
-def new_entry(name: str) -> tuple[str, str]:
+def new_entry(name: str, role: Role = Role.SPEAKER, namespace: str = "") -> tuple[str, str]:
     """A new token, and what the file says of it. Raises AccessError for a bad name."""
     _check_name(name, "--new-token")
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    entry = f'["{name}"]\nsha256 = "{digest_of(token).hex()}"\nrole = "{Role.SPEAKER.value}"\n'
+    entry = f'["{name}"]\nsha256 = "{digest_of(token).hex()}"\nrole = "{role.value}"\n'
+    if namespace:
+        _check_name(namespace, "--namespace")
+        entry += f'namespace = "{namespace}"\n'
     return token, entry
 
 
+def check_unused(name: str, path: Path) -> None:
+    """See whether an access file has room for an entry of this name; it may be empty, or not there.
+
+    Blocking. Raises AccessError.
+    """
+    if path.exists() and name in _tables(path):
+        raise AccessError(f"{path} has an entry {name!r} already. {REPLACE}")
+
+
 def _read_file(path: Path) -> list[Identity]:
+    tables = _tables(path)
+    if not tables:
+        raise AccessError(f"{path} names nobody: --new-token NAME makes an entry")
+    return [_identity(f"{path}, {name}", name, entry) for name, entry in tables.items()]
+
+
+def _tables(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         mode = path.stat().st_mode
@@ -72,12 +94,13 @@ def _read_file(path: Path) -> list[Identity]:
     if os.name == "posix" and mode & stat.S_IROTH:
         logger.warning("everybody on this machine can read %s: chmod o= %s", path, path)
     try:
-        tables = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError) as error:
+        names = _HEADER.findall(text)
+        for name in names:
+            if names.count(name) > 1:
+                raise AccessError(f"{path} has two entries {name!r}. {REPLACE}") from error
         raise AccessError(f"{path}: {error}") from error
-    if not tables:
-        raise AccessError(f"{path} names nobody: --new-token NAME makes an entry")
-    return [_identity(f"{path}, {name}", name, entry) for name, entry in tables.items()]
 
 
 def _identity(where: str, name: str, entry: Any) -> Identity:

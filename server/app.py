@@ -36,11 +36,13 @@ from server.draining import ENGINE_S, Draining, StopCause, StopOrder
 from server.engines import CPU_MESSAGE, Machine, plan_machine, usable_cpu_count
 from server.fetch_console import FetchConsole
 from server.first_model import FirstModel
+from server.greeting import Greeting, Reach, own_hosts
 from server.guard import Guard
 from server.hangup import watch_hangup
 from server.http import Page
 from server.listener import Listener
-from server.log_ids import LogIds
+from server.log_ids import LogIds, with_fields
+from server.logs import LogFormat
 from server.loop_lag import LoopLag
 from server.model_requests import model_progress
 from server.model_store import ModelStore
@@ -65,8 +67,6 @@ logger = logging.getLogger(__name__)
 MAX_DSP_THREADS = 4
 FEATURE_THREADS = 2
 """Of their own: the front end of one stream must not delay all decodes."""
-CLIENT_PORTS = (8765, 8766)
-"""Where the client looks if it is not told."""
 FORCED_EXIT_STATUS = 130
 
 MODELS_S = 0.4
@@ -131,7 +131,8 @@ class App:
         if to_come is not None:
             context.tasks.spawn(first.follow(to_come), name=f"fetch {to_come}")
         if self._settings.open:
-            open_page(self._page_url(self._settings.host), self._open_url)
+            url = page_url(self._settings.host, self.ports.control, secure=self._access.secure)
+            open_page(url, self._open_url)
         self.ready.set()
         await self._stop.wait()
         await shut_down(context, listener, self._draining)
@@ -169,9 +170,6 @@ class App:
     def _on_signal(self, cause: StopCause) -> None:
         if self.stop(cause) is StopOrder.DRAIN:
             end_anyhow(self._draining.longest_s)
-
-    def _page_url(self, host: str) -> str:
-        return page_url(host, self.ports.control, secure=self._access.secure)
 
     async def _unless_stopped(self, work: asyncio.Task[Any]) -> bool:
         """Wait for something slow; False, and it is ended, if the server is stopped before."""
@@ -281,28 +279,21 @@ class App:
         if self._settings.profile == AUTO_PROFILE:
             chosen = "as measured" if pace.by_measurement else "by default"
             chosen += " (--remeasure measures again)"
-        host = "localhost" if self._settings.host == "localhost" else self._settings.host
-        scheme = "wss" if self._access.secure else "ws"
-        client = command_line("realtime_thai_asr_client.py")
-        if (context.ports.control, context.ports.audio) != CLIENT_PORTS or self._access.secure:
-            # it tells the other
-            client += f" --control-url {scheme}://{host}:{context.ports.control}"
-        lines = (
-            "",
-            f"Thai ASR server ready: model {current.id} on {info.device} ({info.compute_type})",
-            f"  page     {self._page_url(host)}",
-            f"  control  {scheme}://{host}:{context.ports.control}",
-            f"  audio    {scheme}://{host}:{context.ports.audio}",
-            f"  profile  {pace.profile.value}, {chosen}: {in_words(pace, info.max_batch)}",
-            *(f"  OPEN     {door}" for door in self._access.exposure.open_doors()),
-            *(f"  note     {notice}" for notice in notices(context)),
-            "",
-            "Open the page in a browser, click Connect, then Start Recording, and speak Thai.",
-            f"From a microphone or a file: {client} [--file F]",
-            "Ctrl-C ends the server.",
-            "",
+        host = self._settings.host
+        greeting = Greeting(
+            reach=Reach(host, self.ports, self._access.secure, own_hosts(host)),
+            model=current.id,
+            device=info.device,
+            compute_type=info.compute_type,
+            profile=f"{pace.profile.value}, {chosen}: {in_words(pace, info.max_batch)}",
+            open_doors=self._access.exposure.open_doors(),
+            notices=notices(context),
+            client=command_line("realtime_thai_asr_client.py"),
         )
-        sys.stdout.write("\n".join(lines) + "\n")
+        if LogFormat(self._settings.log_format) is LogFormat.JSON:
+            logger.info("ready", extra=with_fields(**greeting.fields()))
+            return
+        sys.stdout.write(greeting.text())
         sys.stdout.flush()
 
 

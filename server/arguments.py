@@ -13,6 +13,7 @@ from asr.types import LOCAL_ID
 from server.access_file import TOKEN_VARIABLE
 from server.commands import Command, CommandKind
 from server.convert_command import INSTALL_VARIABLE
+from server.peer import Role
 from server.setting_rows import SettingError
 from server.settings import ENV_PREFIX, Settings, check, parse
 
@@ -81,6 +82,14 @@ def read_invocation(arguments: Sequence[str], environment: Mapping[str, str]) ->
 
 def _pop_command(given: dict[str, object]) -> Command | None:
     found = {kind: given.pop(kind.value) for kind in CommandKind}
+    of_token = {name: given.pop(name) for name in ("role", "namespace")}
+    name = found[CommandKind.NEW_TOKEN]
+    if name:
+        role = Role(of_token["role"] or Role.SPEAKER)
+        return Command(CommandKind.NEW_TOKEN, str(name), role, str(of_token["namespace"] or ""))
+    for option, value in of_token.items():
+        if value is not None:
+            raise SettingError(option, "goes with --new-token NAME")
     for kind, value in found.items():
         if value:
             return Command(kind, value if isinstance(value, str) else "")
@@ -133,7 +142,17 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument(
         "--new-token",
         metavar="NAME",
-        help="make a token, and an entry for the access file that knows its hash only, then end",
+        help="make a token, and an entry for the access file that knows its hash only, then end; "
+        "with --access-file FILE see first whether the name is free there",
+    )
+    parser.add_argument(
+        "--role",
+        choices=[role.value for role in (Role.VIEWER, Role.SPEAKER, Role.ADMIN)],
+        help="of the token that --new-token makes (default: speaker)",
+    )
+    parser.add_argument(
+        "--namespace",
+        help="of the token that --new-token makes (default: its name)",
     )
     for setting in dataclasses.fields(Settings):
         if setting.metadata["flag"]:

@@ -15,10 +15,18 @@ WILDCARD_HOSTS = ("0.0.0.0", "::", "")
 
 def page_url(host: str, port: int, *, secure: bool = False) -> str:
     """Where a browser on this machine finds the page of a server that listens on `host`."""
-    scheme = "https" if secure else "http"
+    return f"{'https' if secure else 'http'}://{_authority(host, port)}/"
+
+
+def socket_url(host: str, port: int, *, secure: bool = False) -> str:
+    """Where a client on this machine finds a port of a server that listens on `host`."""
+    return f"{'wss' if secure else 'ws'}://{_authority(host, port)}"
+
+
+def _authority(host: str, port: int) -> str:
     if host in WILDCARD_HOSTS:
         host = "localhost"
-    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def open_page(url: str, open_url: Callable[[str], bool] = webbrowser.open) -> threading.Thread:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection
@@ -18,7 +17,7 @@ from websockets.typing import Data
 from server.buckets import TokenBucket
 from server.failed_handshake import Failure, failure_of
 from server.handshake import Handshake
-from server.porter import Porter
+from server.porter import Porter, Rates
 from server.roll import Visit
 
 logger = logging.getLogger(__name__)
@@ -35,6 +34,8 @@ UNSENT_BYTES = 131_072
 alone wait elsewhere before they are so many (`Outbox`)."""
 
 PIECE_BYTES = 2_048
+"""Parsed before it is looked whether the rates allow more: so far they may be overdrawn."""
+
 FRAMES_PER_TURN = 512
 """Tiny frames, parsed in one go: a few milliseconds, then others have their turn."""
 
@@ -43,14 +44,6 @@ TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"Connection: close\r\nContent-Length: 0\r\n\r\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What one connection may send on the average; 0 is no bound. Pings are messages, too."""
-
-    messages_per_s: float = 0.0
-    bytes_per_s: float = 0.0
 
 
 class Connection(ServerConnection):
@@ -78,6 +71,8 @@ class Connection(ServerConnection):
         self._opening = True
         self._timed_out = False
         self._takes = True
+        self._in_hand = False
+        """Its handler has a message that is not dealt with yet."""
         self._alive_s = self._used_s = self.loop.time()
 
     # -- who it is ----------------------------------------------------------------------------
@@ -142,8 +137,10 @@ class Connection(ServerConnection):
         """Every message that is taken; ends when the connection is closed."""
         async for message in super().__aiter__():
             if self._takes:
-                self._used_s = self.loop.time()
+                self._in_hand = True
                 yield message
+                self._in_hand = False
+                self._used_s = self.loop.time()
 
     def take_no_more(self) -> None:
         """What comes from now on is read, for there may be a close or a pong in it, and dropped."""
@@ -156,7 +153,12 @@ class Connection(ServerConnection):
 
     @property
     def unused_s(self) -> float:
-        """For how long no message went either way; pings are none."""
+        """For how long no message went either way; pings are none.
+
+        Nor does time count in which something of the client's waits for this server.
+        """
+        if self._in_hand or self._waits or (self._unread and not self._unsent):
+            return 0.0
         return self.loop.time() - self._used_s
 
     def data_received(self, data: bytes) -> None:
@@ -232,7 +234,12 @@ class Connection(ServerConnection):
 
     @property
     def _held_up(self) -> bool:
-        return self._waits or self.transport.get_write_buffer_size() > UNSENT_BYTES
+        return self._waits or self._unsent
+
+    @property
+    def _unsent(self) -> bool:
+        """The client does not read, and much waits for it."""
+        return self.transport.get_write_buffer_size() > UNSENT_BYTES
 
     @property
     def _waits(self) -> bool:
@@ -259,6 +266,7 @@ class Connection(ServerConnection):
 
     def _on_release(self) -> None:
         self._release = None
+        self._used_s = self.loop.time()  # more may wait where this server did not read
         self._read_on()
 
     def _follow(self) -> None:

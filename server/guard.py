@@ -9,12 +9,14 @@ from http import HTTPStatus
 from asr.models import ModelManager
 from asr.scheduler import Scheduler
 from server.addresses import DEFAULT_SESSION, Auth, Resume
-from server.connection import Connection, Rates
+from server.connection import Connection
 from server.failed_handshake import Failure
 from server.handshake import Handshake, Refusal
 from server.limit_watch import TRY_AGAIN_LATER, LimitWatch
 from server.load_watch import LoadWatch
+from server.log_ids import with_fields
 from server.peer import Peer, Port, Role
+from server.porter import Rates
 from server.registry import Session, SessionRegistry
 from server.roll import Bounds, Limit, Roll, Visit, Wish
 from server.settings import Settings
@@ -83,7 +85,12 @@ class Guard:
         visit = self._roll.arrive(remote)
         if visit is None:
             self._count_refused(Limit.PENDING.value)
-            logger.info("a connection is turned away (%s)", Limit.PENDING.value)
+            reason = Limit.PENDING.value
+            logger.info(
+                "a connection is turned away (%s)",
+                reason,
+                extra=with_fields(reason=reason, remote=remote),
+            )
         return visit
 
     def admit(self, visit: Visit, handshake: Handshake) -> None:
@@ -100,7 +107,12 @@ class Guard:
     def failed(self, visit: Visit, failure: Failure) -> None:
         """A connection never came to a handshake (Porter)."""
         self.statistics.add(f"handshakes_failed_{failure.value}")
-        logger.info("a connection without a handshake (%s) of %s", failure.value, visit.remote)
+        logger.info(
+            "a connection without a handshake (%s) of %s",
+            failure.value,
+            visit.remote,
+            extra=with_fields(reason=failure.value, remote=visit.remote),
+        )
 
     def gate(self, handshake: Handshake) -> Handshake | Refusal:
         """Let in whom there is room for. What the handshake names its session counts."""
@@ -136,6 +148,8 @@ class Guard:
         if reason is None:
             return True
         self._count_refused(reason)
+        port = handshake.port.value
+        logger.info("%s: not let in (%s)", port, reason, extra=with_fields(reason=reason))
         await connection.close(TRY_AGAIN_LATER, f"{reason}; try again later")
         return False
 

@@ -19,6 +19,7 @@ from websockets.http11 import Request, Response
 from server.addresses import Address, AddressError, parse_address, refuse_secrets
 from server.connection import Connection
 from server.handshake import Gate, Handshake, Refusal, judge
+from server.log_ids import with_fields
 from server.peer import Port
 from server.scrapes import PATH, Scrapes
 
@@ -163,7 +164,14 @@ class HttpDoor:
 
     def _refuse(self, connection: ServerConnection, refusal: Refusal, remote: str) -> Response:
         self._on_refused(refusal.reason)
-        logger.info("%s: handshake refused (%s) of %s", self._port.value, refusal.reason, remote)
+        port, reason = self._port.value, refusal.reason
+        logger.info(
+            "%s: handshake refused (%s) of %s",
+            port,
+            reason,
+            remote,
+            extra=with_fields(reason=reason, remote=remote, port=port),
+        )
         response = connection.respond(refusal.status, f"{refusal.message}\n")
         for name, value in refusal.headers:
             response.headers[name] = value

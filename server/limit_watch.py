@@ -10,6 +10,7 @@ from collections.abc import Callable
 from server.buckets import AnswerBudget
 from server.connection import Connection
 from server.last_words import drained
+from server.log_ids import with_fields
 from server.messages import ErrorEvent, Notice
 from server.peer import Peer
 from server.problem import SESSION_OVER
@@ -90,7 +91,8 @@ class LimitWatch:
         """Close by a limit, once what was said is sent. What comes meanwhile is not taken."""
         self.take_no_more()
         self._statistics.add(f"limit_closes_{reason}")
-        logger.info("%s %s: closed (%s)", self._peer.port.value, self._peer.id, reason)
+        port, peer = self._peer.port.value, self._peer.id
+        logger.info("%s %s: closed (%s)", port, peer, reason, extra=with_fields(reason=reason))
         await self._flushed()
         await self._connection.close(code, text)
 

@@ -11,6 +11,14 @@ LONGEST_ID = 64
 """Characters of an id that are shown: clients choose theirs."""
 
 
+def with_fields(**fields: object) -> dict[str, object]:
+    """`extra` of a line: what a log of JSON has as fields besides; readable lines say it in words.
+
+    A field is called neither like one that every line has nor like one of an id, but `remote`.
+    """
+    return {"fields": fields}
+
+
 class LogIds(logging.Filter):
     """Names what lines are about, and puts that on each record as text: `shown_ids`.
 

@@ -42,7 +42,10 @@ class ReadableFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, ids, and an exception if any."""
+    """One JSON object a line: time, level, logger, message, ids, the line's own fields.
+
+    Also an exception if any.
+    """
 
     def __init__(self, ids: LogIds) -> None:
         super().__init__()
@@ -56,6 +59,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **self._ids.current(),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

@@ -1,12 +1,21 @@
-"""What a connection needs of who counts connections."""
+"""Who counts connections, and how much one may send."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from server.failed_handshake import Failure
 from server.handshake import Handshake
 from server.roll import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one connection may send on the average; 0 is no bound. Pings are messages, too."""
+
+    messages_per_s: float = 0.0
+    bytes_per_s: float = 0.0
 
 
 class Porter(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -22,7 +22,15 @@ from server.fields import (
 )
 from server.messages import Event, JsonScalar
 
-MAX_SEQ = 2**53
+MAX_REQUEST_ID_CHARS: Final = 256
+"""It comes back in the answer, and what changes something is answered to everybody."""
+
+_Id: TypeAlias = Annotated[str, Meta(max_length=MAX_REQUEST_ID_CHARS)]
+
+MAX_PROBLEM_CHARS: Final = 300
+"""The library's words for what is wrong with a message may repeat all of it."""
+
+MAX_SEQ: Final = 2**53
 """Every number up to there is one of JavaScript's, too."""
 
 
@@ -39,7 +47,7 @@ class ProtocolError(Exception):
 class Request(Struct, frozen=True, tag_field="type", kw_only=True):
     """Any request; `request_id` is echoed in the answer."""
 
-    request_id: Annotated[str | None, Meta(description="echoed in the answer")] = None
+    request_id: Annotated[_Id | None, Meta(description="echoed in the answer")] = None
 
 
 class LoadModel(Request, frozen=True, kw_only=True, tag="load_model"):
@@ -160,16 +168,36 @@ AudioRequest: TypeAlias = AudioChunk | AudioEnd | AudioConfig | Ping
 
 
 @dataclass(frozen=True, slots=True)
-class NumberedAudio:
-    """The audio of an `audio_chunk` with a `seq`."""
+class MarkedAudio:
+    """The audio of an `audio_chunk` with a `seq` or a `request_id`."""
 
     data: bytes
-    seq: int
+    seq: int | None
+    request_id: str | None
 
 
 class _Envelope(Struct):
     type: str
     request_id: str | None = None
+
+
+class _OnlyId(Struct):
+    """What can be said of an object that is no message."""
+
+    request_id: _Id | None = None
+
+
+_ONLY_ID = msgspec.json.Decoder(_OnlyId)
+
+
+def request_id_of(message: str | bytes) -> str | None:
+    """The `request_id` of whatever came, to be echoed; None where it has none that can be."""
+    if isinstance(message, bytes):
+        return None
+    try:
+        return _ONLY_ID.decode(message).request_id
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 RequestT = TypeVar("RequestT")
@@ -190,10 +218,16 @@ class _Parser:
             envelope = self._envelope.decode(text)
         except msgspec.ValidationError as error:
             raise ProtocolError(
-                "bad_message", f"{error}; every message is a JSON object with a string `type`"
+                "bad_message",
+                f"{error}; every message is a JSON object with a string `type`",
+                request_id_of(text),
             ) from error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise ProtocolError("bad_json", f"not JSON: {error}") from error
+        if len(envelope.request_id or "") > MAX_REQUEST_ID_CHARS:
+            raise ProtocolError(
+                "bad_message", f"request_id is at most {MAX_REQUEST_ID_CHARS} characters"
+            )
         decoder = self._by_type.get(envelope.type)
         if decoder is None:
             raise ProtocolError(
@@ -205,7 +239,9 @@ class _Parser:
             return decoder.decode(text)
         except msgspec.ValidationError as error:
             raise ProtocolError(
-                "bad_message", f"{envelope.type}: {error}", envelope.request_id
+                "bad_message",
+                f"{envelope.type}: {str(error)[:MAX_PROBLEM_CHARS]}",
+                envelope.request_id,
             ) from error
 
 
@@ -258,8 +294,8 @@ def _as_text(message: str | bytes) -> str:
     return message
 
 
-def parse_audio(message: str | bytes) -> AudioRequest | NumberedAudio | bytes:
-    """Parse one message of the audio port; audio of either kind comes back as bytes.
+def parse_audio(message: str | bytes) -> AudioRequest | MarkedAudio | bytes:
+    """Parse one message of the audio port; audio of which nothing else is said comes as bytes.
 
     Raises ProtocolError, never anything else.
     """
@@ -274,7 +310,10 @@ def parse_audio(message: str | bytes) -> AudioRequest | NumberedAudio | bytes:
         raise ProtocolError(
             "bad_base64", f"audio_chunk: data is not base64: {error}", request.request_id
         ) from error
-    return data if request.seq is UNSET else NumberedAudio(data, request.seq)
+    seq = None if request.seq is UNSET else request.seq
+    if seq is None and request.request_id is None:
+        return data
+    return MarkedAudio(data, seq, request.request_id)
 
 
 def encode(event: Event) -> str:

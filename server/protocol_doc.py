@@ -37,7 +37,9 @@ Made from the structs in `server/messages.py`, `server/limit_messages.py`,
 tools: [asyncapi.json](asyncapi.json) (AsyncAPI 3).
 
 Fields marked *optional* may be left out (requests) or are left out when they have nothing to say
-(events). `request_id` is text of the client's choice, echoed in the answer.
+(events). `request_id` is text of the client's choice, at most 256 characters, echoed in the answer
+and in every error that answers the message. What changes something for all in a session
+(`config_updated`, `recording_state`) carries it to all of them.
 """
 
 

@@ -159,10 +159,10 @@ class Session:
         """Let go of events that nobody can come back for any more."""
         self._ring.forget(self._clock())
 
-    def takes_audio(self, connection: str) -> bool:
+    def takes_audio(self, connection: str, request_id: str | None = None) -> bool:
         """Audio arrived: whether it is taken. Starts recording, or says why not."""
         accepted = self.core.accepts(connection)
-        self.apply(self.core.audio(connection, self._clock()))
+        self.apply(self.core.audio(connection, self._clock(), request_id))
         return accepted
 
     def stop(self, request_id: str | None) -> None:
@@ -188,7 +188,7 @@ class Session:
                 case Flush():
                     self._sources[effect.connection].flush()
                 case Refused():
-                    self._refuse(effect.connection)
+                    self._refuse(effect)
         self._reschedule()
 
     def sources(self, connection: str | None = None) -> list[AudioSource]:
@@ -211,14 +211,15 @@ class Session:
             )
         )
 
-    def _refuse(self, connection: str) -> None:
+    def _refuse(self, refused: Refused) -> None:
         self.tell(
-            connection,
+            refused.connection,
             ErrorEvent(
                 code="not_recording",
                 message="recording was stopped, so this audio is not taken; "
                 "send start_recording on the control port (or audio_config here)",
                 session_id=self.id,
+                request_id=optional(refused.request_id),
             ),
         )
 

@@ -52,6 +52,8 @@ class Refused:
     """Audio came from a disarmed connection and was not taken (said once per disarming)."""
 
     connection: str
+    request_id: str | None = None
+    """Of the message that brought it."""
 
 
 SessionEffect: TypeAlias = Announce | Flush | Refused
@@ -146,14 +148,16 @@ class SessionCore:
         """Whether a connection has sent audio that is not yet drained."""
         return self._sources[connection].active
 
-    def audio(self, connection: str, now_s: float) -> list[SessionEffect]:
+    def audio(
+        self, connection: str, now_s: float, request_id: str | None = None
+    ) -> list[SessionEffect]:
         """Audio arrived. Ask `accepts` first for what to do with it."""
         source = self._sources[connection]
         if not source.armed:
             if source.refused:
                 return []
             source.refused = True
-            return [Refused(connection)]
+            return [Refused(connection, request_id)]
         source.covered_by = source.requested + 1
         source.quiet_since_s = now_s
         self._awaits_audio = False

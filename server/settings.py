@@ -79,7 +79,7 @@ SESSION_SETTINGS = tuple(name for name, f in _FIELDS.items() if f.metadata["sess
 def field_of(name: str) -> dataclasses.Field[Any]:
     """The row of a setting. Raises SettingError for a name that is none."""
     if name not in _FIELDS:
-        raise SettingError(name, "no such setting")
+        raise SettingError(f"{name:.60}", "no such setting")
     return _FIELDS[name]
 
 

@@ -138,13 +138,15 @@ class Speaker:
         nothing counts: the client would take the first to count for that audio. Safe to cancel:
         what was not counted was not taken.
         """
+        request_id: str | None = None
         try:
             request = protocol.parse_audio(message)
+            request_id = None if isinstance(request, bytes) else request.request_id
             match request:
                 case bytes():
                     await self._on_audio(request)
-                case protocol.NumberedAudio():
-                    await self._on_numbered(request)
+                case protocol.MarkedAudio():
+                    await self._on_marked(request)
                 case protocol.AudioEnd():
                     await self._on_audio_end(request)
                 case protocol.AudioConfig():
@@ -153,18 +155,18 @@ class Speaker:
                     self._on_ping(request)
                     return
         except NoRoomError as error:
-            self.error(error.code, error.message)
+            self.error(error.code, error.message, request_id)
             return
         except ProtocolError as error:
             self._context.statistics.add("audio_messages_refused")
-            self._answer(error)
+            self._answer(error, request_id)
         if not self._refused:
             self.received_messages += 1
             self._tell_position()
 
-    def _answer(self, error: ProtocolError) -> None:
+    def _answer(self, error: ProtocolError, request_id: str | None) -> None:
         if self._context.guard.answers(self.id):
-            self.error(error.code, error.message, error.request_id)
+            self.error(error.code, error.message, error.request_id or request_id)
 
     def error(self, code: str, message: str, request_id: str | None = None) -> None:
         """Tell the client of an error."""
@@ -174,23 +176,26 @@ class Speaker:
         """The names of its streams, in the format in force."""
         return self._voice.stream_ids()
 
-    async def _on_numbered(self, audio: protocol.NumberedAudio) -> None:
+    async def _on_marked(self, audio: protocol.MarkedAudio) -> None:
+        if audio.seq is None:
+            await self._on_audio(audio.data, audio.request_id)
+            return
         expected = audio.seq if self._seq is None else self._seq + 1
         if audio.seq < expected:
             self._context.statistics.add("audio_chunks_repeated")
             return
-        await self._on_audio(audio.data)
+        await self._on_audio(audio.data, audio.request_id)
         if self._refused:
             return
         self._seq = audio.seq
         if audio.seq > expected:
             self._context.statistics.add("audio_chunks_missing", audio.seq - expected)
             missing = f"audio_chunk: seq {expected} to {audio.seq - 1} did not come"
-            self._answer(ProtocolError("audio_gap", missing))
+            self._answer(ProtocolError("audio_gap", missing), audio.request_id)
 
-    async def _on_audio(self, data: bytes) -> None:
+    async def _on_audio(self, data: bytes, request_id: str | None = None) -> None:
         """Take audio, once there is room; refuse it if there will be none."""
-        if not data or not (self.over or self._session.takes_audio(self.id)):
+        if not data or not (self.over or self._session.takes_audio(self.id, request_id)):
             return
         if self.over or not await self._put(data):
             self._refused = True
@@ -201,9 +206,8 @@ class Speaker:
         seconds = self._actor.audio_s(data)
         self._putting = True
         try:
-            if not await self._context.work.room(self._actor, seconds):
-                return False
-            if not await self._actor.inbox.put(AudioBytes(data, received_s), seconds):
+            taken = await self._context.work.room(self._actor, seconds)
+            if not (taken and await self._actor.inbox.put(AudioBytes(data, received_s), seconds)):
                 return False
         finally:
             self._putting = False
@@ -262,11 +266,12 @@ class Speaker:
         now = timestamp(self._context.wall_clock())
         self.peer.send(Pong(timestamp=now, request_id=optional(request.request_id)))
 
-    def _tell_position(self) -> None:
+    def _tell_position(self, *, last: bool = False) -> None:
+        """Now and then, and at the last, lest another server be sent what became text here."""
         if not self._may_come_back and self._seq is None:
             return
         now_s = self._context.clock()
-        if now_s < self._position_told_s + POSITION_EVERY_S:
+        if not last and now_s < self._position_told_s + POSITION_EVERY_S:
             return
         self._position_told_s = now_s
         self.peer.send(
@@ -319,10 +324,12 @@ class Speaker:
         self._put_end(EndAudio(lambda _: drained.set_result(None)))
         # a client that left at the same time has its last item, and the actor ends before ours
         await asyncio.wait({drained, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        self._tell_position(last=True)
 
     def give_up(self, problem: Problem) -> None:
         """Name what got no final (AudioSource)."""
         self._actor.give_up(problem)
+        self._tell_position(last=True)
 
     # -- helpers --------------------------------------------------------------------------------
 

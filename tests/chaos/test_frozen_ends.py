@@ -21,7 +21,7 @@ from tests.support.watchman import at_rest, back_to, watching
 NEWS = 200
 """More than fills the buffers, and fewer than the outbox holds."""
 
-NEWS_CHARS = 400
+ID_CHARS, GLOSSARY_CHARS = 250, 200
 LIMIT_S = 15.0
 PINGED_S = 1.0
 PINGED: dict[str, Any] = {"ping_interval_s": PINGED_S, "ping_timeout_s": PINGED_S}
@@ -39,9 +39,10 @@ async def full(server: RunningServer) -> AsyncIterator[ClientConnection]:
     async with connect(address, sock=narrow, ping_interval=None) as viewer:
         viewer.transport.pause_reading()
         async with server.control("?session=s") as control:
-            news = {"type": "update_config", "request_id": "ก" * NEWS_CHARS}
+            news = {"type": "update_config", "request_id": "ก" * ID_CHARS}
             for number in range(NEWS):
-                await control.send({**news, "settings": {"glossary": str(number)}})
+                glossary = str(number).ljust(GLOSSARY_CHARS, "ก")
+                await control.send({**news, "settings": {"glossary": glossary}})
             await control.ask({"type": "ping"}, "pong")
         try:
             yield viewer

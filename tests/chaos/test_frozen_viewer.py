@@ -25,8 +25,8 @@ ROUNDS = 3
 WORTH_NOTICING_S = 0.010
 """A busy machine delays what comes within a millisecond by as much."""
 
-NEWS_CHARS = 400
-"""Of three bytes each: buffers count bytes, what is kept counts characters."""
+ID_CHARS, GLOSSARY_CHARS = 250, 200
+"""Nearly the longest, of three bytes each: buffers count bytes, what is kept counts characters."""
 
 NEWS = 600
 """Enough to fill the buffers and the outbox, and few enough to be kept."""
@@ -60,8 +60,9 @@ def thaw(socket: ClientConnection) -> None:
 async def spread_news(control: Client, count: int) -> None:
     """Large events for everybody in the session."""
     for number in range(count):
-        news = {"type": "update_config", "settings": {"glossary": str(number)}}
-        await control.ask({**news, "request_id": "ก" * NEWS_CHARS}, "config_updated")
+        glossary = f"{number} ".ljust(GLOSSARY_CHARS, "ก")
+        news = {"type": "update_config", "settings": {"glossary": glossary}}
+        await control.ask({**news, "request_id": "ก" * ID_CHARS}, "config_updated")
 
 
 async def slow_one_closed(control: Client) -> None:
@@ -81,7 +82,9 @@ async def slow_clients_closed(control: Client) -> float:
 
 def news_of(events: list[dict[str, Any]]) -> list[int]:
     return [
-        int(event["settings"]["glossary"]) for event in events if event["type"] == "config_updated"
+        int(event["settings"]["glossary"].split()[0])
+        for event in events
+        if event["type"] == "config_updated"
     ]
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import ssl
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect as open_websocket
@@ -14,6 +18,7 @@ from server.messages import FinalTranscription
 from tests.support.access import access_file, by_header, by_message, token_of
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
 from tests.support.certificates import Authority
+from tests.support.front import DOCS, installed
 from tests.support.running_server import RunningServer, run_server
 
 SAID = pcm16(synthetic_speech(1.4)) + pcm16(silence(1.0))
@@ -60,6 +65,33 @@ async def test_a_certificate_that_nobody_vouches_for_is_explained(tmp_path: Path
         with pytest.raises(ConnectError, match="begins with wss://"):
             async with connect(Addresses(server.control_url, server.audio_url)):
                 pass
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> dict[str, Any]:
+    """A certificate made as docs/access.md says, as settings."""
+    steps = (DOCS / "access.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"^umask 077\n(openssl req .*?)^```", steps, re.M | re.S)
+    installed("openssl", "openssl")
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    return {"tls_cert": str(tmp_path / "cert.pem"), "tls_key": str(tmp_path / "key.pem")}
+
+
+async def test_a_certificate_of_ones_own_making_serves_both_ports(
+    tmp_path: Path, self_signed: dict[str, Any]
+) -> None:
+    async with run_server(tmp_path, **self_signed) as server:
+        for host in ("localhost", "127.0.0.1"):
+            for port in (server.app.ports.control, server.app.ports.audio):
+                async with connect(f"wss://{host}:{port}", ca_file=tmp_path / "cert.pem") as asr:
+                    assert asr.connected.version
+        trusting = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+        reader, writer = await asyncio.open_connection(
+            "localhost", server.app.ports.audio, ssl=trusting
+        )
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"This is the audio port" in await reader.read()  # where an exception is made
+        writer.close()
 
 
 async def test_the_page_is_served_with_tls_and_says_so(

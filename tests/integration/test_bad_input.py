@@ -78,6 +78,46 @@ async def test_errors_echo_the_request_id(tmp_path: Path) -> None:
         assert (error["code"], error["request_id"], error["fatal"]) == ("bad_message", "x1", False)
 
 
+async def test_errors_of_viewers_and_of_audio_echo_the_request_id(tmp_path: Path) -> None:
+    asked = {"type": "audio_chunk", "data": "AAAA", "request_id": "x1"}
+    async with run_server(tmp_path) as server:
+        async with server.audio("?role=viewer") as viewer:
+            error = await viewer.ask(asked, "error")
+            assert (error["code"], error["request_id"]) == ("forbidden", "x1")
+            await viewer.send("not json")
+            assert "request_id" not in await viewer.until("error")
+        async with server.audio() as audio, server.control() as control:
+            await control.ask({"type": "stop_recording"}, "recording_state")
+            error = await audio.ask(asked, "error")
+            assert (error["code"], error["request_id"]) == ("not_recording", "x1")
+            await audio.send({**asked, "seq": 0})
+            error = await audio.ask({**asked, "seq": 2, "request_id": "x2"}, "error")
+            assert (error["code"], error["request_id"]) == ("audio_gap", "x2")
+
+
+async def test_a_request_id_that_is_too_long_is_told_to_nobody(tmp_path: Path) -> None:
+    change = {"type": "update_config", "settings": {"glossary": "กรุงเทพ"}}
+    async with (
+        run_server(tmp_path) as server,
+        server.control() as control,
+        server.control("?role=viewer") as other,
+    ):
+        error = await control.ask({**change, "request_id": "ก" * 10_000}, "error")
+        assert error["code"] == "bad_message"
+        assert "request_id" not in error
+        answer = await control.ask({**change, "request_id": "ก" * 256}, "config_updated")
+        assert answer["request_id"] == "ก" * 256
+        assert (await other.until("config_updated"))["request_id"] == "ก" * 256
+        assert [e["type"] for e in other.events] == ["connected", "config_updated"]
+
+
+async def test_a_setting_that_there_is_not_is_not_echoed_whole(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control() as control:
+        change = {"type": "update_config", "settings": {"x" * 100_000: 1}}
+        error = await control.ask(change, "error")
+        assert (error["code"], len(error["message"]) < 200) == ("bad_setting", True)
+
+
 async def test_a_torn_sample_at_the_end_is_reported(tmp_path: Path) -> None:
     async with run_server(tmp_path) as server, server.audio() as audio:
         await audio.send(pcm16(utterances(1.0)) + b"\x01")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from server.connection import BURST_S, PIECE_BYTES
 from tests.support.running_server import Client, run_server
 from tests.support.speaking import say_all
 from tests.support.speech import pcm16, utterances
@@ -63,6 +64,20 @@ async def test_messages_beyond_the_rate_wait_and_every_one_is_answered(tmp_path:
         pongs = [e["request_id"] for e in control.events if e["type"] == "pong"]
         assert pongs == [str(number) for number in range(600)]
         assert len(errors_of(control, "rate_limited")) == 1
+
+
+async def test_at_once_comes_what_4_s_allow_and_what_one_piece_holds(tmp_path: Path) -> None:
+    rate, frame = 50.0, text_frame(PING)
+    async with (
+        run_server(tmp_path, max_control_messages_per_s=rate) as server,
+        server.control() as control,
+    ):
+        began_s = time.monotonic()
+        control.socket.transport.write(frame * 600)
+        for number in range(1, 401):
+            await control.until("pong")
+            allowed = rate * (BURST_S + time.monotonic() - began_s)
+            assert number <= allowed + PIECE_BYTES // len(frame) + 1
 
 
 async def test_bytes_beyond_the_rate_wait(tmp_path: Path) -> None:

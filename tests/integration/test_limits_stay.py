@@ -14,6 +14,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from asr.scripted_engine import ScriptedEngine
+from client import AsrConnection, FinalTranscription
+from client import connect as open_client
+from server.messages import ErrorEvent, Notice
+from tests.support.client_program import ClientProgram
 from tests.support.heard_to_the_end import sentences, talk
 from tests.support.running_server import Client, ScriptedModels, run_server
 from tests.support.speech import pcm16, pieces, utterances
@@ -52,6 +56,69 @@ async def test_messages_either_way_keep_a_connection(tmp_path: Path) -> None:
             await control.until("notice")
             await control.ask({"type": "ping"}, "pong")  # the warning is void
             assert (await control.until("notice"))["code"] == "idle"
+
+
+async def test_who_reads_along_with_the_client_stays_however_long_nobody_speaks(
+    tmp_path: Path,
+) -> None:
+    async with (
+        run_server(tmp_path, idle_s=0.4) as server,
+        open_client(server.audio_url, role="viewer") as viewer,
+    ):
+        for _ in range(3):
+            async with server.control() as other:
+                assert (await closed_with(other))[0] == 4031
+        async with server.audio() as speaker:
+            await speaker.send(pcm16(utterances(0.6)))
+            heard = await until_final(viewer)
+    assert heard[-1].text
+    assert not [event for event in heard if isinstance(event, ErrorEvent | Notice)]
+
+
+async def until_final(viewer: AsrConnection) -> list[Any]:
+    heard: list[Any] = []
+    async with asyncio.timeout(LIMIT_S):
+        async for event in viewer:
+            heard.append(event)
+            if isinstance(event, FinalTranscription):
+                break
+    return heard
+
+
+async def test_the_client_ends_where_the_server_says_that_it_lasted_long(tmp_path: Path) -> None:
+    async with run_server(tmp_path, max_session_s=3.0) as server:
+        client = await ClientProgram.start(server, "--viewer")
+        status, _, err = await client.result()
+    assert status == 1
+    assert err.count("this connection has lasted long") == 1
+    assert "(4032 session over; reconnect)\nIt lasted as long as" in err
+    assert "Trying again" not in err
+
+
+async def test_who_is_held_back_is_not_idle(tmp_path: Path) -> None:
+    """One message takes far longer than the idle time, since it is read slowly."""
+    changes: dict[str, Any] = {"idle_s": 0.5, "max_bytes_per_s": 20_000.0}
+    async with run_server(tmp_path, **changes) as server, server.audio() as audio:
+        await audio.send(pcm16(utterances(1.0, 1.0)))  # 80,000 bytes at once, 60,000 slowly
+        await audio.until("final_transcription")
+        assert "idle" not in [e.get("code") for e in audio.events]
+
+
+async def test_whose_audio_waits_here_is_not_idle(tmp_path: Path) -> None:
+    gate = threading.Event()
+    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
+    gate.set()
+    async with run_server(tmp_path, models, idle_s=0.4, inbox_audio_s=0.5) as server:
+        async with server.audio() as audio:
+            gate.clear()
+            await send_all(audio, pcm16(utterances(*[1.0] * 12)))
+            async with asyncio.timeout(LIMIT_S):
+                idle = asyncio.create_task(audio.until("notice", lambda e: e["code"] == "idle"))
+                await asyncio.wait({idle}, timeout=1.6)  # four times as long as it may be idle
+                assert not idle.done()
+                gate.set()
+                await idle  # once it is heard to the end
+        assert len([text for text in audio.texts() if text]) == 12
 
 
 async def test_a_connection_that_lasted_long_is_warned_and_loses_no_word(tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ class FakeServer:
     async def _on_message(self, port: Port, socket: ServerConnection, message: str | bytes) -> None:
         parse = protocol.parse_control if port is Port.CONTROL else protocol.parse_audio
         request = parse(message)
-        if isinstance(request, protocol.NumberedAudio):
+        if isinstance(request, protocol.MarkedAudio):
             request = request.data
         async with self.arrived:
             if isinstance(request, bytes):

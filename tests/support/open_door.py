@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import cast
 
-from server.connection import Connection, Rates
+from server.connection import Connection
 from server.failed_handshake import Failure
 from server.handshake import Handshake
+from server.porter import Rates
 from server.roll import Visit
 
 

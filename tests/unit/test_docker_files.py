@@ -82,11 +82,28 @@ def test_the_python_of_the_image_is_one_that_the_server_runs_on() -> None:
 
 @pytest.mark.parametrize("name", COMPOSE)
 def test_the_compose_file_fits_its_schema(name: str) -> None:
+    check_schema(ROOT / name)
+
+
+def check_schema(path: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    done = subprocess.run(
-        [*command, ROOT / name], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run([*command, path], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout
+
+
+def test_more_tokens_are_in_a_folder_that_the_server_may_read(tmp_path: Path) -> None:
+    steps = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    [written] = re.findall(r"^```yaml\n(.*?)^```", steps, re.M | re.S)
+    override = tmp_path / "docker-compose.override.yml"
+    override.write_text(written, encoding="utf-8")
+    check_schema(override)
+    asr = yaml.safe_load(written)["services"]["asr"]
+    [(variable, file)] = asr["environment"].items()
+    assert is_known(variable)
+    assert asr["volumes"] == [f"./access:{file.rpartition('/')[0]}:ro"]
+    user = Dockerfile.read("Dockerfile").only("USER")
+    assert f"install -d -m 700 -o {user} access " in steps
+    assert f"chown {user} access/access.toml" in steps
 
 
 def test_the_compose_file_tells_the_server_what_it_knows() -> None:

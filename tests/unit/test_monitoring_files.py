@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -91,6 +92,23 @@ def promtool(*arguments: object) -> None:
 def test_configuration_and_rules_are_prometheus() -> None:
     promtool("check", "config", CONFIG)
     promtool("check", "rules", ALERTS)
+
+
+def test_prometheus_takes_what_is_said_of_other_machines(tmp_path: Path) -> None:
+    text = re.sub(
+        r"^( +)# ( *\w+:(?: [\w/.]+)?)$", r"\1\2", CONFIG.read_text(encoding="utf-8"), flags=re.M
+    )
+    for name in ("thai_asr_token", "thai_asr_ca.pem"):
+        (tmp_path / name).touch()
+        text = text.replace(f"/etc/prometheus/{name}", str(tmp_path / name))
+    text = text.replace("- alerts.yml", f"- {ALERTS}")
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    assert job["scheme"] == "https"
+    assert job["tls_config"] == {"ca_file": str(tmp_path / "thai_asr_ca.pem")}
+    assert job["authorization"] == {"credentials_file": str(tmp_path / "thai_asr_token")}
+    file = tmp_path / "prometheus.yml"
+    file.write_text(text, encoding="utf-8")
+    promtool("check", "config", file)
 
 
 def test_every_query_of_the_dashboard_is_promql(tmp_path: Path) -> None:

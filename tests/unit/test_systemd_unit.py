@@ -78,6 +78,19 @@ def test_it_fits_how_the_server_stops_and_what_it_may_write() -> None:
         assert variables[name].startswith(cache)
 
 
+def test_a_reload_reads_what_the_service_may_read() -> None:
+    """Its user is nobody's and owns nothing in /etc; a group is given it."""
+    assert value("DynamicUser") == "yes"
+    assert value("ExecReload") == "/bin/kill -HUP $MAINPID"
+    assert not values("LoadCredential")
+    [path] = re.findall(r"THAI_ASR_ACCESS_FILE=(\S+)", UNIT)
+    group = value("SupplementaryGroups")
+    steps = (DOCS / "deployment.md").read_text(encoding="utf-8")
+    assert f"groupadd --system {group}\n" in steps
+    assert f"install -d -m 750 -g {group} {path.rpartition('/')[0]}\n" in steps
+    assert f"install -m 640 -g {group} /dev/null {path}\n" in steps
+
+
 def test_the_engine_may_make_machine_code() -> None:
     """With MemoryDenyWriteExecute no model loads: "could not create a primitive"."""
     assert values("MemoryDenyWriteExecute") == []

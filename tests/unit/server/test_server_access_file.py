@@ -10,6 +10,7 @@ import pytest
 
 from server.access import digest_of
 from server.access_file import AccessError, new_entry, read_tokens
+from server.arguments import read_invocation
 from server.commands import Command, CommandKind, run_command
 from server.peer import Role
 from server.settings import Settings
@@ -76,6 +77,10 @@ def test_nothing_given_asks_for_no_token() -> None:
             f'[a]\ntoken = "{TOKEN}"\nrole = "admin"\n[b]\ntoken = "{TOKEN}"\nrole = "viewer"',
             "two names have the same token",
         ),
+        (
+            f'[a]\ntoken = "{TOKEN}"\nrole = "viewer"\n["a"]\ntoken = "x"\nrole = "viewer"',
+            "two entries 'a'. To replace a token, delete its old entry first",
+        ),
         (f'[environment]\ntoken = "{TOKEN}"\nrole = "admin"', "two tokens have the same name"),
     ],
 )
@@ -124,6 +129,38 @@ def test_a_new_token_works_with_its_entry(
     found = table.find(token)
     assert found is not None
     assert (found.name, found.role) == ("desk", Role.SPEAKER)
+
+
+def test_a_new_token_has_the_role_and_namespace_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "access.toml"
+    arguments = ["--access-file", str(path), "--role", "viewer", "--namespace", "clinic"]
+    for name in ("ห้อง1", "b"):
+        path.touch(mode=0o600)  # as the shell makes it
+        invocation = read_invocation([*arguments, "--new-token", name], {})
+        assert invocation.command is not None
+        assert run_command(invocation.command, invocation.settings) == 0
+        shown = capsys.readouterr()
+        with path.open("a", encoding="utf-8") as file:
+            file.write(shown.out)
+        table = read_tokens(path, "")
+        assert table is not None
+        found = table.find(shown.err.split()[-1])
+        assert found is not None
+        assert (found.name, found.role, found.namespace) == (name, Role.VIEWER, "clinic")
+
+
+def test_a_name_that_is_taken_makes_no_token(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, new_entry("desk")[1])
+    settings = Settings().changed({"access_file": str(path)})
+    with pytest.raises(AccessError, match="has an entry 'desk' already"):
+        run_command(Command(CommandKind.NEW_TOKEN, "desk"), settings)
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(AccessError, match="--namespace: a name is"):
+        new_entry("desk", namespace="a b")
 
 
 def test_new_tokens_are_never_alike_and_names_are_checked() -> None:

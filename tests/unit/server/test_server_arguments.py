@@ -178,6 +178,12 @@ def test_what_can_be_done_instead_of_serving(arguments: list[str], command: Comm
     assert read_invocation(arguments, {}).command == command
 
 
+@pytest.mark.parametrize("arguments", [["--role", "admin"], ["--namespace", "a", "--doctor"]])
+def test_options_of_a_new_token_go_with_it(arguments: list[str]) -> None:
+    with pytest.raises(SettingError, match="goes with --new-token NAME"):
+        read_invocation(arguments, {})
+
+
 def test_one_thing_at_a_time() -> None:
     with pytest.raises(SystemExit) as caught:
         read_invocation(["--doctor", "--download", "a-model"], {})

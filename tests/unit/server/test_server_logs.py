@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 from server.log_ids import LogIds
 from server.logs import LogFormat, is_no_stranger, set_up_logging
 from tests.support.access import access_file, base64url, by_header, by_subprotocol, token_of
-from tests.support.running_server import scripted_app, serving
+from tests.support.running_server import Client, scripted_app, serving
 from tests.support.speech import pcm16, utterances
 
 
@@ -96,6 +96,44 @@ def test_of_the_library_faults_of_the_server_are_logged(tmp_path: Path) -> None:
     said = lines(path)
     assert "connection handler failed" in said[0]
     assert not any("opening handshake" in line or "open" in line for line in said)
+
+
+@pytest.mark.asyncio
+async def test_programs_read_all_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every line is an object: what greets people, and refusals with their reasons."""
+    ids = LogIds()
+    set_up_logging("info", "", LogFormat.JSON, ids)
+    changes = {"access_file": str(access_file(tmp_path)), "log_format": "json"}
+    async with serving(scripted_app(tmp_path, changes=changes, log_ids=ids)) as server:
+        with pytest.raises(InvalidStatus):
+            async with server.control():
+                pass
+        async with server.control("?auth=message") as control:
+            await control.send({"type": "authenticate", "token": "wrong-token-0123456789"})
+            await control.until("error")
+        _, writer = await asyncio.open_connection("127.0.0.1", server.app.ports.audio)
+        writer.close()
+        async with by_header(server.control_url, token_of("boss")) as asking:
+            await until_counted(asking, "handshakes_failed_no_request")
+        number = server.app.ports.control
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    said = [json.loads(line) for line in shown.err.splitlines()]
+    (ready,) = [line for line in said if line["message"] == "ready"]
+    assert ready["page"] == f"http://localhost:{number}/"
+    reasons = [(line["reason"], line["remote"]) for line in said if "reason" in line]
+    expected = ["no_token", "wrong_token", "no_request"]
+    assert reasons == [(reason, "127.0.0.1") for reason in expected]
+
+
+async def until_counted(control: Client, counter: str) -> None:
+    """Ask until something has happened that no event tells of."""
+    while True:
+        answer = await control.ask({"type": "get_statistics"}, "statistics")
+        if answer["counters"].get(counter):
+            return
 
 
 @pytest.mark.asyncio

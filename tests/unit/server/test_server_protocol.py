@@ -18,7 +18,14 @@ from server.messages import (
     RealtimeTranscription,
 )
 from server.model_messages import AvailableModels, ModelInfo, ModelLoaded
-from server.protocol import ProtocolError, encode, parse_audio, parse_control
+from server.protocol import (
+    MAX_REQUEST_ID_CHARS,
+    ProtocolError,
+    encode,
+    parse_audio,
+    parse_control,
+    request_id_of,
+)
 
 CONNECTED = """
 {
@@ -297,12 +304,57 @@ def test_bad_audio_messages(message: str, code: str) -> None:
         '{"type": "dance", "request_id": "r7"}',
         '{"type": "audio_chunk", "data": "!", "request_id": "r7"}',
         '{"type": "audio_config", "channels": "two", "request_id": "r7"}',
+        '{"request_id": "r7"}',
+        '{"type": 7, "request_id": "r7"}',
     ],
 )
 def test_an_error_names_the_request(message: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         parse_audio(message)
     assert caught.value.request_id == "r7"
+
+
+@pytest.mark.parametrize("kind", ["ping", "audio_end", "dance"])
+def test_a_request_id_has_256_characters_at_most(kind: str) -> None:
+    longest = "ก" * MAX_REQUEST_ID_CHARS
+    for request_id, code in ((longest, "unknown_type"), (longest + "ก", "bad_message")):
+        message = json.dumps({"type": kind, "request_id": request_id}, ensure_ascii=False)
+        if code == "unknown_type" and kind != "dance":
+            assert parse_audio(message).request_id == request_id  # type: ignore[union-attr]
+            continue
+        with pytest.raises(ProtocolError) as caught:
+            parse_audio(message)
+        assert caught.value.code == code
+        assert caught.value.request_id == (request_id if code == "unknown_type" else None)
+        assert len(caught.value.message) < 300
+
+
+def test_audio_keeps_what_is_said_of_it() -> None:
+    text = '{"type": "audio_chunk", "data": "AAAA", "request_id": "r7"}'
+    assert parse_audio(text) == protocol.MarkedAudio(bytes(3), None, "r7")
+
+
+@pytest.mark.parametrize(
+    ("message", "request_id"),
+    [
+        ('{"request_id": "r7", "type": [1]}', "r7"),
+        ('{"request_id": "' + "x" * (MAX_REQUEST_ID_CHARS + 1) + '"}', None),
+        ('{"request_id": 7}', None),
+        ("[" * 100_000, None),
+        ("\ud800", None),
+        (b'{"request_id": "r7"}', None),
+        ("x", None),
+        ("{}", None),
+    ],
+)
+def test_the_id_of_whatever_came(message: str | bytes, request_id: str | None) -> None:
+    assert request_id_of(message) == request_id
+
+
+def test_words_of_a_wrong_message_are_not_echoed_whole() -> None:
+    with pytest.raises(ProtocolError) as caught:
+        parse_audio(json.dumps({"type": "audio_config", "finals": "x" * 100_000}))
+    assert len(caught.value.message) < 400
 
 
 def test_an_unknown_type_is_answered_with_the_types_of_the_port() -> None:
