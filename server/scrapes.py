@@ -15,6 +15,9 @@ from server.networks import Networks, ip_of, is_in
 
 PATH = "/metrics"
 OFF = "off"
+PROXIES_SAY = frozenset(
+    ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+)
 REFUSED = (
     "metrics are for programs on this machine, and for who sends an admin's token "
     "(Authorization: Bearer TOKEN)\n"
@@ -31,8 +34,7 @@ def may_scrape(whom: str, remote: str, headers: Mapping[str, str], proxies: Netw
         address = ip_of(remote)
         if address is None or not address.is_loopback:
             return False
-        forwarded = {"forwarded", "x-forwarded-for", "x-real-ip"} & headers.keys()
-        return not forwarded and not is_in(proxies, address)
+        return not PROXIES_SAY & headers.keys() and not is_in(proxies, address)
     return whom == "all"
 
 

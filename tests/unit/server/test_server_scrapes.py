@@ -27,6 +27,7 @@ from tests.support.running_server import run_server
         ("local", "", {}, False),
         ("local", "127.0.0.1", {"x-forwarded-for": "10.1.2.3"}, False),
         ("local", "127.0.0.1", {"forwarded": "for=10.1.2.3"}, False),
+        ("local", "127.0.0.1", {"via": "1.1 proxy"}, False),
         ("local", "::ffff:127.0.0.1", {}, True),
         ("all", "10.1.2.3", {"x-forwarded-for": "10.1.2.4"}, True),
         ("off", "127.0.0.1", {}, False),
