@@ -10,14 +10,18 @@ from pathlib import Path
 import pytest
 
 from asr.scripted_engine import ScriptedEngine
+from audio.types import AudioError
+from audio.vad import EnergyDetector
+from server.seats import MAX_AWAY
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
 from tests.support.resuming import ResumingClient
-from tests.support.running_server import RunningServer, ScriptedModels, run_server
+from tests.support.running_server import EVENT_LIMIT_S, RunningServer, ScriptedModels, run_server
 from tests.support.speech import pieces
 
 SAID = pcm16(synthetic_speech(1.4)) + pcm16(silence(1.0))
 TALK = b"".join((SAID, pcm16(synthetic_speech(2.2, seed=3)), pcm16(silence(1.0)), SAID))
 BLOCK_BYTES = 1_280
+STATUS = {"type": "get_status"}
 
 
 async def uncut(server: RunningServer) -> list[str]:
@@ -246,6 +250,68 @@ async def test_a_connection_that_promised_to_come_back_says_so_first(
         assert (await audio.until("error"))["fatal"]
         await audio.socket.wait_closed()
         assert audio.socket.close_code == 1008
+
+
+async def test_several_with_one_token_at_once_end_in_the_place_and_the_last_has_it(
+    tmp_path: Path,
+) -> None:
+    async with run_server(tmp_path) as server:
+        client = ResumingClient(server.audio_url, "&session=s")
+        token = (await client.connect())["resume_token"]
+        rivals = [ResumingClient(server.audio_url) for _ in range(4)]
+        for rival in rivals:
+            rival.token = token
+        greetings = await asyncio.gather(*(r.connect() for r in rivals), return_exceptions=True)
+        held = []
+        for rival, greeting in zip(rivals, greetings, strict=True):
+            if not isinstance(greeting, BaseException):
+                assert (greeting["resumed"], greeting["session_id"]) == (True, "s")
+                held.append(rival)
+        for rival in held[:-1]:
+            await rival.socket.wait_closed()
+        async with held[-1] as last:
+            await last.say([SAID])
+            await last.end()
+            assert len(last.texts()) == 1
+
+
+async def test_many_who_come_and_go_do_not_cost_a_speaker_its_place(tmp_path: Path) -> None:
+    async with run_server(tmp_path) as server, server.control("?session=s") as control:
+        client = ResumingClient(server.audio_url, "&session=s")
+        await client.connect()
+        client.cut()
+        await control.until("notice", lambda n: n["code"] == "speaker_away")
+        for _ in range(MAX_AWAY + 1):
+            async with server.control("?resume=new&session=t&role=viewer") as stranger:
+                await stranger.until("connected")
+                stranger.socket.transport.abort()
+        assert (await client.connect())["resumed"]
+        await client.socket.close()
+
+
+async def test_a_session_ends_whose_speaker_fails_while_its_client_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def fail(*_: object) -> None:
+        go_on.wait(10)
+        raise AudioError("vad_failed", "the detector broke")
+
+    async with run_server(tmp_path, resume_s=0.5) as server:
+        client = ResumingClient(server.audio_url, "&session=s")
+        await client.connect()
+        monkeypatch.setattr(EnergyDetector, "probabilities", fail)
+        await client.send(SAID)
+        async with server.control("?session=s") as control:
+            client.cut()
+            await control.until("notice", lambda n: n["code"] == "speaker_away")
+            go_on.set()
+            await control.until("error", lambda e: e["code"] == "vad_failed")
+        async with server.control("?session=other") as control:
+            async with asyncio.timeout(EVENT_LIMIT_S):
+                while (await control.ask(STATUS, "server_status"))["sessions"] > 1:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
 
 
 async def test_a_private_session_is_found_again(tmp_path: Path) -> None:
