@@ -1,8 +1,8 @@
 """What a session said lately, for who comes back and for who comes late. Pure.
 
 Events are numbered from 1. A partial gives way to the next one of its utterance and to its final,
-so what is kept is what somebody who was away needs to read. What was said and what answers a client
-has room of its own: no chatter takes it, and no connection takes another's share.
+so what is kept is what somebody who was away needs to read. What is final has room of its own: no
+chatter takes it, and no connection takes another's share.
 """
 
 from __future__ import annotations
@@ -52,6 +52,14 @@ SessionEvent: TypeAlias = (
 )
 """Events that are numbered and can be said again."""
 
+_PASSING_EVENTS: Final = (
+    RealtimeTranscription,
+    SpeechStartedEvent,
+    SpeechEndedEvent,
+    Notice,
+    ErrorEvent,
+)
+
 _Utterance: TypeAlias = tuple[str, int]
 
 
@@ -81,9 +89,9 @@ class Missed:
 class ReplayRing:
     """The events of the last `keep_s` seconds.
 
-    Bound: `lasting` for finals, gaps and answers to audio_end and audio_config, `passing` for all
-    else. Overflow of either: the oldest of the connection that has the most there are forgotten,
-    and who asks for them is told so.
+    Bound: `passing` for partials, provisional finals, beginnings and ends of speech, notices and
+    errors, `lasting` for all else: finals, gaps, answers, states. Overflow of either: the oldest of
+    the connection that has the most there are forgotten, and who asks for them is told so.
     """
 
     def __init__(self, keep_s: float, lasting: Room = LASTING, passing: Room = PASSING) -> None:
@@ -179,10 +187,10 @@ class ReplayRing:
 
 
 def _lasts(event: SessionEvent) -> bool:
-    """Whether nothing that follows makes up for an event."""
+    """Whether nothing that follows, or stands beside it, makes up for an event."""
     if isinstance(event, FinalTranscription):
         return event.provisional is not True
-    return isinstance(event, Gap | AudioEndAck | AudioConfigured)
+    return not isinstance(event, _PASSING_EVENTS)
 
 
 def _owner_of(event: SessionEvent, to: str | None) -> str:

@@ -12,6 +12,7 @@ import pytest
 from asr.scripted_engine import ScriptedEngine
 from audio.types import AudioError
 from audio.vad import EnergyDetector
+from server.replay import PASSING
 from server.seats import MAX_AWAY
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
 from tests.support.resuming import ResumingClient
@@ -201,6 +202,31 @@ async def test_a_late_viewer_finds_what_was_said(tmp_path: Path) -> None:
             await speaker.send({"type": "audio_end"})
             last = await viewer.until("final_transcription")
             assert last["event_id"] > snapshot["last_event_id"]
+
+
+async def test_others_who_talk_cost_nobody_the_finals_that_it_missed(tmp_path: Path) -> None:
+    async with (
+        run_server(tmp_path, max_audio_messages_per_s=0) as server,
+        server.control("?session=s") as control,
+    ):
+        client = ResumingClient(server.audio_url, "&session=s")
+        streams = (await client.connect())["stream_ids"]
+        client.socket.transport.pause_reading()
+        await client.say([SAID, SAID])
+        for _ in range(2):
+            await control.until("final_transcription")
+        client.cut()
+        async with server.audio("?session=s") as other:
+            hole = base64.b64encode(SAID[:320]).decode()
+            for number in range(PASSING.events + 1):
+                await other.send({"type": "audio_chunk", "data": hole, "seq": 2 * number})
+            await other.send({"type": "audio_end", "request_id": "r"})
+            await other.until("audio_end_ack")
+        await client.connect()
+        await client.end()
+        own = [final for final in client.finals() if final["stream_id"] in streams]
+        assert len(own) == 2
+        assert "events_missed" not in {e.get("code") for e in client.events}
 
 
 async def test_a_session_without_words_has_no_snapshot(tmp_path: Path) -> None:
