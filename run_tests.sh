@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run every check: linters, types, tests. Arguments go to pytest.
-#   bash run_tests.sh                                   everything but the long tests
+#   bash run_tests.sh                                   everything but the long tests, in two
+#                                                       processes beside each other
 #   bash run_tests.sh tests/unit -k endpoint            some tests (after the linters)
 #   bash run_tests.sh soak                              the long tests
 #   bash run_tests.sh --convert                         conversions with torch too, in .venv-convert
@@ -32,13 +33,17 @@ base_python=$(find_python "$here")
 "$base_python" scripts/prepare_venv.py .venv-tests requirements_dev.txt requirements_realtime.txt
 install_node_packages
 
+runner=pytest
 if [ "${1:-}" = soak ]; then
     shift
     set -- -m soak "$@"
 elif [ "${1:-}" = --convert ]; then
     shift
     .venv-tests/bin/python scripts/prepare_venv.py .venv-convert requirements_convert.txt
+    [ "$#" -gt 0 ] || runner=scripts.run_halves
     set -- -m "not soak" "$@"
+elif [ "$#" -eq 0 ]; then
+    runner=scripts.run_halves
 fi
 
 check() {
@@ -54,4 +59,4 @@ check bandit -q -c pyproject.toml -r asr audio benchmarks client scripts server 
 echo "== shellcheck"
 .venv-tests/bin/shellcheck --external-sources ./*.sh scripts/*.sh .ci/run
 check scripts.check_advisories
-check pytest -rs "$@"
+check "$runner" -rs "$@"
