@@ -90,7 +90,7 @@ class FailedAttempts:
 
     def note(self, remote: str, now_s: float) -> None:
         """An address gave a wrong token."""
-        key = _site(remote)
+        key = site_of(remote)
         failures = self._failures.get(key)
         if failures is None or now_s >= failures.since_s + self._window_s:
             self._failures.pop(key, None)
@@ -101,13 +101,14 @@ class FailedAttempts:
 
     def wait_s(self, remote: str, now_s: float) -> float:
         """How long an address must wait before it may try again; 0 for not at all."""
-        failures = self._failures.get(_site(remote))
+        failures = self._failures.get(site_of(remote))
         if failures is None or failures.count < self._limit:
             return 0.0
         return max(0.0, failures.since_s + self._window_s - now_s)
 
 
-def _site(remote: str) -> str:
+def site_of(remote: str) -> str:
+    """Who has an address, as far as can be told: itself, or the network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(remote)
     except ValueError:
