@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from server.networks import site_of
 from server.peer import Role
-
-IPV6_SITE_BITS = 64
-"""One customer's network: whoever has an address of it has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class FailedAttempts:
 
     def note(self, remote: str, now_s: float) -> None:
         """An address gave a wrong token."""
-        key = _site(remote)
+        key = site_of(remote)
         failures = self._failures.get(key)
         if failures is None or now_s >= failures.since_s + self._window_s:
             self._failures.pop(key, None)
@@ -101,17 +98,7 @@ class FailedAttempts:
 
     def wait_s(self, remote: str, now_s: float) -> float:
         """How long an address must wait before it may try again; 0 for not at all."""
-        failures = self._failures.get(_site(remote))
+        failures = self._failures.get(site_of(remote))
         if failures is None or failures.count < self._limit:
             return 0.0
         return max(0.0, failures.since_s + self._window_s - now_s)
-
-
-def _site(remote: str) -> str:
-    try:
-        address = ipaddress.ip_address(remote)
-    except ValueError:
-        return remote
-    if address.version == 4:
-        return remote
-    return str(ipaddress.ip_network((int(address), IPV6_SITE_BITS), strict=False))

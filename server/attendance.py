@@ -12,9 +12,11 @@ from msgspec import UNSET, UnsetType
 from websockets.asyncio.server import ServerConnection
 
 from server.addresses import Address, Resume
+from server.connection import Connection
 from server.context import Context
 from server.handshake import Handshake
 from server.messages import Connected, Notice
+from server.networks import site_of
 from server.peer import Peer, Port, Role
 from server.protocol import Resume as ResumeRequest
 from server.registry import Session
@@ -137,16 +139,17 @@ class Attendance:
         if not place.session.send_missed(peer, last_event_id):
             self._tell_incomplete(place)
         place.session.join(peer)
-        place.session.unhold()
+        place.session.unhold(place.peer.id)
         self._tell_others(place, "speaker_back", "a speaker's connection is back")
         self._context.statistics.add("connections_resumed")
         return place
 
-    async def leave(self, place: Place, connection: ServerConnection) -> None:
+    async def leave(self, place: Place, connection: Connection) -> None:
         """A connection's handler ends: its place is kept for a while, or what it said finished."""
+        assert connection.admitted is not None
         place.session.leave(place.peer)
         if place.seat is not None and self._may_come_back(place, connection):
-            place.session.hold()
+            place.session.hold(place.peer.id, site_of(connection.admitted.remote))
             self._tell_others(place, "speaker_away", "a speaker's connection was lost")
             for seat in self._seats.leave(place.seat, self._context.clock()):
                 self._give_up(seat.holder)
@@ -167,7 +170,7 @@ class Attendance:
 
     def _give_up(self, place: Place) -> None:
         """Its client does not come back."""
-        place.session.unhold()
+        place.session.unhold(place.peer.id)
         if place.speaker is not None:
             place.speaker.finish()  # its task releases the session
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from audio.types import FrontendConfig
@@ -56,7 +56,8 @@ class Session:
         self._clock = clock
         self._peers: dict[str, Peer] = {}
         self._sources: dict[str, AudioSource] = {}
-        self._held = 0
+        self._held: dict[str, str] = {}
+        """Kept places: whose, and from which site it came."""
         self._ring = ReplayRing(settings.resume_s + REPLAY_MARGIN_S)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -93,13 +94,23 @@ class Session:
         self._sources.pop(connection, None)
         self.apply(self.core.detach(connection))
 
-    def hold(self) -> None:
-        """Somebody's connection was lost: the session stays until `unhold`."""
-        self._held += 1
+    def hold(self, connection: str, site: str) -> None:
+        """A connection was lost, and its client may come back: the session stays until `unhold`."""
+        self._held[connection] = site
 
-    def unhold(self) -> None:
+    def unhold(self, connection: str) -> None:
         """That client is back, or will not come."""
-        self._held -= 1
+        self._held.pop(connection, None)
+
+    @property
+    def kept_sites(self) -> Collection[str]:
+        """Where those came from who may come back, each one."""
+        return self._held.values()
+
+    @property
+    def kept_stream_count(self) -> int:
+        """How many of them may send."""
+        return len(self._held.keys() & self._sources.keys())
 
     def broadcast(self, event: SessionEvent) -> None:
         """Say something to everybody of this session: encoded once, and nobody waits."""
