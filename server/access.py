@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from server.networks import site_of
 from server.peer import Role
+
+IPV6_SITE_BITS = 64
+"""One customer's network: whoever has an address of it has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +105,14 @@ class FailedAttempts:
         if failures is None or failures.count < self._limit:
             return 0.0
         return max(0.0, failures.since_s + self._window_s - now_s)
+
+
+def site_of(remote: str) -> str:
+    """Who has an address, as far as can be told: itself, or the network of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(remote)
+    except ValueError:
+        return remote
+    if address.version == 4:
+        return remote
+    return str(ipaddress.ip_network((int(address), IPV6_SITE_BITS), strict=False))

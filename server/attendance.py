@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from msgspec import UNSET, UnsetType
 from websockets.asyncio.server import ServerConnection
 
+from server.access import site_of
 from server.addresses import Address, Resume
 from server.connection import Connection
 from server.context import Context
 from server.handshake import Handshake
 from server.messages import Connected, Notice
-from server.networks import site_of
 from server.peer import Peer, Port, Role
 from server.protocol import Resume as ResumeRequest
-from server.registry import Session
+from server.registry import Kept, Session
 from server.seats import Seat, Seats, SeatState
 from server.speaker import Speaker
 
@@ -149,7 +149,7 @@ class Attendance:
         assert connection.admitted is not None
         place.session.leave(place.peer)
         if place.seat is not None and self._may_come_back(place, connection):
-            place.session.hold(place.peer.id, site_of(connection.admitted.remote))
+            self._keep(place, site_of(connection.admitted.remote))
             self._tell_others(place, "speaker_away", "a speaker's connection was lost")
             for seat in self._seats.leave(place.seat, self._context.clock()):
                 self._give_up(seat.holder)
@@ -162,6 +162,14 @@ class Attendance:
             place.speaker.finish()
             await asyncio.wait({place.working})
         self._context.registry.release(place.session)
+
+    def _keep(self, place: Place, site: str) -> None:
+        def give_way() -> None:
+            if place.seat is not None:
+                self._seats.close(place.seat, "a speaker needs the room")
+            self._give_up(place)
+
+        place.session.hold(place.peer.id, Kept(site, self._context.clock(), give_way))
 
     def _may_come_back(self, place: Place, connection: ServerConnection) -> bool:
         if place.working is not None and place.working.done():

@@ -18,7 +18,7 @@ from server.load_watch import LoadWatch
 from server.log_ids import with_fields
 from server.peer import Peer, Port, Role
 from server.protocol import ProtocolError
-from server.registry import Session, SessionRegistry
+from server.registry import Kept, Session, SessionRegistry
 from server.roll import Bounds, Limit, Living, Roll, Visit, Wish
 from server.settings import Settings
 from server.speaker_guard import SpeakerGuard
@@ -118,7 +118,7 @@ class Guard:
     def gate(self, handshake: Handshake) -> Handshake | Refusal:
         """Let in whom there is room for. What the handshake names its session counts."""
         wish = _first_wish(handshake)
-        limit = self._roll.full_for(wish, self._living())
+        limit = self._unless_one_gives_way(self._roll.full_for(wish, self._living()))
         if limit is not None:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             if limit is Limit.ADDRESS:
@@ -144,7 +144,7 @@ class Guard:
             return True
         visit, wish = connection.visit, _wish(handshake)
         assert visit is not None
-        limit = self._roll.full_inside(wish, self._living())
+        limit = self._unless_one_gives_way(self._roll.full_inside(wish, self._living()))
         reason = None if limit is None else limit.value
         if reason is None and wish.stream and not self.load.has_room():
             reason = OVERLOADED
@@ -157,6 +157,17 @@ class Guard:
         logger.info("%s: not let in (%s)", port, reason, extra=with_fields(reason=reason))
         await connection.close(TRY_AGAIN_LATER, f"{reason}; try again later")
         return False
+
+    def _unless_one_gives_way(self, limit: Limit | None) -> Limit | None:
+        """Where all streams are taken, too many of them for clients of one site that are away."""
+        if limit is not Limit.STREAMS or not self.load.has_room():
+            return limit
+        site = self._roll.gives_way(self._living())
+        if site is None:
+            return limit
+        of_site = (kept for kept in self._kept_streams() if kept.site == site)
+        min(of_site, key=lambda kept: kept.since_s).give_up()
+        return None
 
     def _count_refused(self, reason: str) -> None:
         self.statistics.add("handshakes_refused")
@@ -235,15 +246,15 @@ class Guard:
 
     def _living(self) -> Living:
         sessions = self._registry.sessions
-        kept: Counter[str] = Counter()
-        for session in sessions:
-            kept.update(session.kept_sites)
         return Living(
             sessions=[_key(session.namespace, session.id) for session in sessions],
             streams=sum(session.stream_count for session in sessions),
-            kept=kept,
-            kept_streams=sum(session.kept_stream_count for session in sessions),
+            kept=Counter(kept.site for session in sessions for kept in session.kept),
+            kept_streams=Counter(kept.site for kept in self._kept_streams()),
         )
+
+    def _kept_streams(self) -> list[Kept]:
+        return [kept for session in self._registry.sessions for kept in session.kept_streams]
 
 
 def _comes_unknown(handshake: Handshake) -> bool:

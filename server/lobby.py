@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from server.networks import site_of
+from server.access import site_of
 
 
 class Lobby:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from server.setting_rows import SettingError
 
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
-
-IPV6_SITE_BITS: Final = 64
-"""One customer's network."""
 
 _WITH_PORT = re.compile(r"\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[\d.]+):\d+")
 
@@ -51,19 +48,6 @@ def ip_of(text: str) -> IPv4Address | IPv6Address | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
-
-
-def site_of(remote: str) -> str:
-    """Whom limits by address take for one: an IPv4 address, or a network of IPv6 (/64).
-
-    Whoever has an address of such a network has them all.
-    """
-    address = ip_of(remote)
-    if address is None:
-        return remote
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(ipaddress.ip_network((int(address), IPV6_SITE_BITS), strict=False))
 
 
 def is_in(networks: Networks, address: IPv4Address | IPv6Address) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from audio.types import FrontendConfig
@@ -39,6 +40,15 @@ class AudioSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A place whose client is away: where that came from (`site_of`), and how the place ends."""
+
+    site: str
+    since_s: float
+    give_up: Callable[[], None]
+
+
 class Session:
     """A broadcast group: peers of both ports, one recording state, its own live settings."""
 
@@ -56,15 +66,14 @@ class Session:
         self._clock = clock
         self._peers: dict[str, Peer] = {}
         self._sources: dict[str, AudioSource] = {}
-        self._held: dict[str, str] = {}
-        """Kept places: whose, and from which site it came."""
+        self._kept: dict[str, Kept] = {}
         self._ring = ReplayRing(settings.resume_s + REPLAY_MARGIN_S)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def empty(self) -> bool:
         """Nobody is here or may come back, and no audio is being drained."""
-        return not self._peers and not self._sources and not self._held
+        return not self._peers and not self._sources and not self._kept
 
     @property
     def peers(self) -> tuple[Peer, ...]:
@@ -94,23 +103,23 @@ class Session:
         self._sources.pop(connection, None)
         self.apply(self.core.detach(connection))
 
-    def hold(self, connection: str, site: str) -> None:
+    def hold(self, connection: str, kept: Kept) -> None:
         """A connection was lost, and its client may come back: the session stays until `unhold`."""
-        self._held[connection] = site
+        self._kept[connection] = kept
 
     def unhold(self, connection: str) -> None:
         """That client is back, or will not come."""
-        self._held.pop(connection, None)
+        self._kept.pop(connection, None)
 
     @property
-    def kept_sites(self) -> Collection[str]:
-        """Where those came from who may come back, each one."""
-        return self._held.values()
+    def kept(self) -> tuple[Kept, ...]:
+        """Places whose clients may come back."""
+        return tuple(self._kept.values())
 
     @property
-    def kept_stream_count(self) -> int:
-        """How many of them may send."""
-        return len(self._held.keys() & self._sources.keys())
+    def kept_streams(self) -> tuple[Kept, ...]:
+        """Those of them that may send."""
+        return tuple(kept for name, kept in self._kept.items() if name in self._sources)
 
     def broadcast(self, event: SessionEvent) -> None:
         """Say something to everybody of this session: encoded once, and nobody waits."""

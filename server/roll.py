@@ -10,8 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
-from server.networks import site_of
+from server.access import site_of
+
+KEPT_SHARE: Final = 4
+"""A fourth of all streams may be kept for clients of one site that are away, whoever comes."""
 
 
 class Limit(Enum):
@@ -56,8 +60,8 @@ class Living:
     streams: int = 0
     kept: Mapping[str, int] = field(default_factory=dict)
     """Places whose client is away, by site."""
-    kept_streams: int = 0
-    """How many of the streams are in such a place."""
+    kept_streams: Mapping[str, int] = field(default_factory=dict)
+    """Those of them that may send."""
 
 
 class Stage(Enum):
@@ -171,6 +175,14 @@ class Roll:
             return Limit.STREAMS
         return None
 
+    def gives_way(self, living: Living) -> str | None:
+        """Where all streams are taken: the site of which a kept one gives way to a speaker.
+
+        It is the one that keeps most, if that is more than its share.
+        """
+        site, count = max(living.kept_streams.items(), key=lambda kept: kept[1], default=("", 0))
+        return site if count > max(1, self.bounds.streams // KEPT_SHARE) else None
+
     def reached(self, living: Living) -> list[Limit]:
         """Which bounds are reached now, for some address or for all."""
         bounds = self.bounds
@@ -195,7 +207,7 @@ class Roll:
 
     def _stream_count(self, living: Living) -> int:
         """Those of visits and of kept places; or all inside, with those that end just now."""
-        return max(self.streams + living.kept_streams, living.streams)
+        return max(self.streams + sum(living.kept_streams.values()), living.streams)
 
 
 def _take(counter: Counter[str], key: str) -> None:

@@ -115,8 +115,27 @@ def test_streams_of_kept_places_are_streams_beside_those_at_the_door() -> None:
     roll = Roll(Bounds(streams=3))
     for _ in range(2):  # let in just now: nothing inside knows of them
         enter(roll, wish(stream=True))
-    assert roll.full_for(wish(stream=True), Living(streams=0, kept_streams=0)) is None
-    assert roll.full_for(wish(stream=True), Living(streams=1, kept_streams=1)) is Limit.STREAMS
+    assert roll.full_for(wish(stream=True), Living(streams=0)) is None
+    assert (
+        roll.full_for(wish(stream=True), Living(streams=1, kept_streams={"b": 1})) is Limit.STREAMS
+    )
+
+
+@pytest.mark.parametrize(
+    ("streams", "kept", "gives_way"),
+    [
+        (20, {}, None),
+        (20, {"a": 5, "b": 5, "c": 5}, None),
+        (20, {"a": 6}, "a"),
+        (20, {"a": 6, "b": 7}, "b"),
+        (1, {"a": 1}, None),
+        (2, {"a": 2}, "a"),
+    ],
+)
+def test_kept_streams_beyond_the_share_of_an_address_give_way(
+    streams: int, kept: dict[str, int], gives_way: str | None
+) -> None:
+    assert Roll(Bounds(streams=streams)).gives_way(Living(kept_streams=kept)) == gives_way
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
