@@ -20,7 +20,7 @@ class TcpLine:
         self.port = 0
         self.connections = 0
         """How many came so far."""
-        self._to_port = to_port
+        self.to_port = to_port
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._down = False
@@ -59,7 +59,7 @@ class TcpLine:
             writer.transport.abort()
             return
         self.connections += 1
-        there, back = await asyncio.open_connection("127.0.0.1", self._to_port)
+        there, back = await asyncio.open_connection("127.0.0.1", self.to_port)
         self._writers |= {writer, back}
         try:
             ways = (self._pass_on(reader, back), self._pass_on(there, writer))

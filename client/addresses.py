@@ -58,29 +58,37 @@ def resolve(url: str | None, control_url: str | None) -> Addresses:
     if parts.path == CONTROL_PATH:
         return Addresses(control=url)
     if parts.path == AUDIO_PATH:
-        return Addresses(control=urlunsplit(parts._replace(path=CONTROL_PATH)), audio=url)
+        return Addresses(control=_at(url, CONTROL_PATH), audio=url)
     return Addresses(either=url)
 
 
 def completed(addresses: Addresses, control_port: int, audio_port: int) -> Addresses:
     """Both addresses, from the ports that the greeting at `addresses.first` announced.
 
-    An address of `either` port with neither number (behind a proxy) is taken for the control port.
+    An address of `either` port with neither number is that of a proxy: both ports are behind it,
+    told apart by their paths.
     """
     if addresses.either is None:
         assert addresses.control is not None
         audio = addresses.audio or _beside(addresses.control, AUDIO_PATH, audio_port)
         return Addresses(addresses.control, audio)
-    if port_of(addresses.either) == audio_port:
+    dialled = port_of(addresses.either)
+    if dialled == audio_port:
         return Addresses(_beside(addresses.either, CONTROL_PATH, control_port), addresses.either)
+    if dialled != control_port:
+        return Addresses(addresses.either, _at(addresses.either, AUDIO_PATH))
     return Addresses(addresses.either, _beside(addresses.either, AUDIO_PATH, audio_port))
 
 
 def _beside(url: str, path: str, port: int) -> str:
     parts = _split(url)
     if parts.path in (CONTROL_PATH, AUDIO_PATH):
-        return urlunsplit(parts._replace(path=path))
+        return _at(url, path)
     return urlunsplit(_with_port(parts, port))
+
+
+def _at(url: str, path: str) -> str:
+    return urlunsplit(_split(url)._replace(path=path))
 
 
 def with_query(url: str, **values: str | None) -> str:
@@ -139,13 +147,15 @@ def _as_websocket(url: str) -> str:
     return re.sub("^http", "ws", url) if "://" in url else f"ws://{url}"
 
 
-def without_password(text: str) -> str:
-    """A text without what stands before the @ of addresses in it."""
-    return re.sub(r"//[^/?#\s]*@", "//", text)
+def without_secrets(text: str) -> str:
+    """A text without what stands before the @ or behind the ? of addresses in it."""
+    text = re.sub(r"//[^/?#\s]*@", "//", text)
+    return re.sub(r"(\b\w+://[^\s?#]*)[?#]\S*", r"\1", text)
 
 
 def _no_address(url: str) -> str:
     shown = re.sub("//.*@", "//", url, flags=re.DOTALL)  # a password may hold anything
+    shown = re.sub(r"[?#].*", "", shown, flags=re.DOTALL)  # so may a query
     return f"{shown!r} is no WebSocket address like {DEFAULT_AUDIO_URL}"
 
 

@@ -105,7 +105,7 @@ class Conversation:
         except (ConnectionLostError, ConnectError) as error:
             return await self._await_retry(error)
 
-    async def _await_retry(self, error: ClientError) -> bool:
+    async def _await_retry(self, error: ConnectionLostError | ConnectError) -> bool:
         """Say what happened and wait; whether a viewer was stopped, who needs no more.
 
         Raises ConnectionLostError, or before the beginning the error, if no more is tried.
@@ -116,8 +116,7 @@ class Conversation:
             return True
         at_least_s = error.retry_after_s if isinstance(error, ConnectError) else 0.0
         delay_s = self._backoff.failed(self._clock(), at_least_s)
-        lasting = isinstance(error, ConnectError) and not error.may_pass
-        if delay_s is None or lasting:
+        if delay_s is None or not error.may_pass:
             self._leave_streams()
             raise ConnectionLostError(str(error)) if self.begun else error
         if not self._told_lost:

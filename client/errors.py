@@ -21,7 +21,14 @@ class ConnectError(ClientError):
 
 
 class ConnectionLostError(ClientError):
-    """The connection ended before this client ended it."""
+    """The connection ended before this client ended it.
+
+    `may_pass`: trying again can help. Else the server ended it for good, and the message says why.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class RequestFailedError(ClientError):

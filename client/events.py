@@ -8,8 +8,37 @@ from collections import deque
 import msgspec
 
 from server import flow_messages, messages, model_messages, resume_messages
-from server.messages import Event, RealtimeTranscription
+from server.flow_messages import Gap
+from server.messages import (
+    ConfigUpdated,
+    ErrorEvent,
+    Event,
+    FinalTranscription,
+    Notice,
+    RealtimeTranscription,
+    RecordingStateEvent,
+    ServerShutdown,
+    SpeechEndedEvent,
+    SpeechStartedEvent,
+)
 from server.model_messages import ModelProgress
+from server.resume_messages import SessionSnapshot
+
+IDLE = "idle"
+SESSION_ENDING = "session_ending"
+"""Notices of a connection, so each port has its own."""
+
+ON_BOTH_PORTS = (
+    RealtimeTranscription,
+    FinalTranscription,
+    RecordingStateEvent,
+    SpeechStartedEvent,
+    SpeechEndedEvent,
+    ConfigUpdated,
+    ServerShutdown,
+    SessionSnapshot,
+    Gap,
+)
 
 
 class _Envelope(msgspec.Struct):
@@ -42,6 +71,14 @@ def parse_event(message: str | bytes) -> Event | None:
         return None if decoder is None else decoder.decode(message)
     except msgspec.DecodeError as error:
         raise BadEventError(f"not an event of this protocol: {error}") from error
+
+
+def comes_on_audio(event: Event) -> bool:
+    """Whether an event of the control port comes on the audio port, too."""
+    if isinstance(event, Notice | ErrorEvent):
+        ending = isinstance(event, Notice) and event.code == SESSION_ENDING
+        return ending or event.stream_id is not msgspec.UNSET
+    return isinstance(event, ON_BOTH_PORTS)
 
 
 class EventQueue:

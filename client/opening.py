@@ -27,7 +27,7 @@ from client.addresses import (
     resolve,
     what_to_do,
     with_query,
-    without_password,
+    without_secrets,
 )
 from client.audio_sender import DEFAULT_RATE_HZ
 from client.errors import ConnectError
@@ -145,7 +145,7 @@ class _Door:
         return socket
 
     async def open(self, url: str) -> ClientConnection:
-        where = without_password(url)
+        where = without_secrets(url)
         try:
             socket = await open_websocket(
                 url,
@@ -168,7 +168,7 @@ class _Door:
             ) from refused
         except (OSError, WebSocketException, UnicodeError, ImportError) as error:
             # ImportError: a proxy of the environment that needs another package
-            reason = without_password(str(error)) or "no answer"
+            reason = without_secrets(str(error)) or "no answer"
             hint = tls_hint(url, error) or what_to_do(self.addresses)
             raise ConnectError(f"{where}: {reason}\n{hint}") from error
         # as a context, it would close with 1011 on an error
@@ -188,7 +188,7 @@ def _shown(body: bytes | bytearray | None) -> str:
 
 
 async def _greeting(socket: ClientConnection, addresses: Addresses, limit_s: float) -> Connected:
-    where = without_password(addresses.first)
+    where = without_secrets(addresses.first)
     try:
         async with asyncio.timeout(limit_s):
             event = parse_event(await socket.recv())

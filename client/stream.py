@@ -13,51 +13,40 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from client.audio_sender import AudioSender
+from client.endings import LEAVING, closed_by_server, lost
 from client.errors import (
     ClientError,
     ConnectionLostError,
     ModelLoadError,
     RequestFailedError,
 )
-from client.events import BadEventError, EventQueue, parse_event
+from client.events import IDLE, BadEventError, EventQueue, comes_on_audio, parse_event
 from client.resumption import Resumption
 from server import protocol
 from server.messages import (
     AudioConfigured,
     AudioEndAck,
-    ConfigUpdated,
     Connected,
     ErrorEvent,
     Event,
-    FinalTranscription,
     Notice,
     Pong,
-    RealtimeTranscription,
-    RecordingStateEvent,
-    ServerShutdown,
     ServerStatus,
-    SpeechEndedEvent,
-    SpeechStartedEvent,
 )
 from server.model_messages import AvailableModels, LoadCancelled, ModelLoaded, ModelProgress
-from server.resume_messages import AudioPosition, SessionSnapshot
+from server.resume_messages import AudioPosition
 
 ANSWER_LIMIT_S = 30.0
 ACK_LIMIT_S = 120.0
 """The server takes what is on its way and decodes it before it acknowledges `audio_end`."""
 
+FAREWELL_LIMIT_S = 10.0
+"""A server that closed the control port may drain so long before it closes the other."""
+
 EVENT_QUEUE_LIMIT = 256
 
-ON_BOTH_PORTS = (
-    RealtimeTranscription,
-    FinalTranscription,
-    RecordingStateEvent,
-    SpeechStartedEvent,
-    SpeechEndedEvent,
-    ConfigUpdated,
-    ServerShutdown,
-    SessionSnapshot,
-)
+STAYING = "stay"
+"""Of the ping that answers a notice of idleness."""
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -154,7 +143,7 @@ class AsrConnection:
             try:
                 await self._sender.send_again()
             except ConnectionClosed as closed:
-                raise _lost(closed) from closed
+                raise lost(closed) from closed
 
     @property
     def may_resume(self) -> bool:
@@ -171,7 +160,7 @@ class AsrConnection:
         try:
             await self._sender.send(pcm)
         except ConnectionClosed as closed:
-            raise _lost(closed) from closed
+            raise lost(closed) from closed
 
     async def _send_all(self, audio: AsyncIterable[bytes] | Iterable[bytes]) -> None:
         try:
@@ -263,11 +252,11 @@ class AsrConnection:
                 event = await answer
         except TimeoutError as error:
             kind = request.__struct_config__.tag
-            lost = ConnectionLostError(f"no answer to {kind} in {limit_s:.0f} s")
-            self._finish(lost)
-            raise lost from error
+            unanswered = ConnectionLostError(f"no answer to {kind} in {limit_s:.0f} s")
+            self._finish(unanswered)
+            raise unanswered from error
         except ConnectionClosed as closed:
-            raise _lost(closed) from closed
+            raise lost(closed) from closed
         finally:
             del self._answers[request.request_id]
         if isinstance(event, ErrorEvent):
@@ -281,22 +270,27 @@ class AsrConnection:
                 event = parse_event(message)
                 if event is not None:
                     await self._take(event, from_audio)
+            ended = closed_by_server(socket.close_code, socket.close_reason or "")
         except (ConnectionClosed, BadEventError) as error:
-            self._finish(_lost(error))
-            return
-        self._finish(
-            ConnectionLostError(_closed_by_server(socket.close_code, socket.close_reason or ""))
-        )
+            ended = lost(error)
+        if not from_audio and socket.close_code in LEAVING:
+            # finals may still come on the audio port; without them their audio would be sent again
+            await asyncio.wait(self._readers[1:], timeout=FAREWELL_LIMIT_S)
+        self._finish(ended)
 
     async def _take(self, event: Event, from_audio: bool) -> None:
-        if not from_audio and _comes_on_audio(event):
+        if not from_audio and comes_on_audio(event):
             return
         if isinstance(event, AudioPosition):
             if self._resumption is not None:
                 self._resumption.acknowledged(event.received_messages)
             return
         if isinstance(event, Pong):
-            self._sender.pong()
+            if event.request_id is UNSET:
+                self._sender.pong()
+            return
+        if isinstance(event, Notice) and event.code == IDLE:
+            await self._stay(self._audio if from_audio else self._control)
             return
         if isinstance(event, ModelProgress):
             self._tell_watchers(event)
@@ -310,6 +304,11 @@ class AsrConnection:
                 await self._events.put(event)
         if from_audio and self._resumption is not None:
             self._resumption.heard(event)
+
+    async def _stay(self, socket: ClientConnection) -> None:
+        """Whoever has this connection still wants it: a message says so."""
+        request = protocol.Ping(request_id=STAYING)
+        await socket.send(msgspec.json.encode(request).decode())
 
     def _tell_watchers(self, event: ModelProgress) -> None:
         for request_id, (model_id, on_progress) in tuple(self._watchers.items()):
@@ -329,20 +328,3 @@ class AsrConnection:
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error or ConnectionLostError("the connection was closed"))
-
-
-def _comes_on_audio(event: Event) -> bool:
-    """Whether an event of the control port is said to the whole session, so to `audio` as well."""
-    if isinstance(event, Notice | ErrorEvent):
-        return event.stream_id is not msgspec.UNSET
-    return isinstance(event, ON_BOTH_PORTS)
-
-
-def _lost(error: Exception) -> ConnectionLostError:
-    if isinstance(error, ConnectionClosed) and error.rcvd is not None:
-        return ConnectionLostError(_closed_by_server(error.rcvd.code, error.rcvd.reason))
-    return ConnectionLostError(f"the connection to the server was lost: {error}")
-
-
-def _closed_by_server(code: int | None, reason: str) -> str:
-    return f"the server closed the connection ({code} {reason or 'no reason given'})"

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from client.errors import ConnectError
 
+TOKEN_HINT = (
+    "Give this client the token that the server's operator gave you: --token, or better the "
+    "variable THAI_ASR_TOKEN."
+)
 HINTS = {
-    HTTPStatus.UNAUTHORIZED: "Give this client the token that the server's operator gave you: "
-    "--token, or better the variable THAI_ASR_TOKEN.",
+    HTTPStatus.UNAUTHORIZED: TOKEN_HINT,
     HTTPStatus.FORBIDDEN: "The server, or a proxy before it, does not let this client in from "
     "here; its operator can say who may.",
     HTTPStatus.TOO_MANY_REQUESTS: "Wait before the next try; if it was a wrong token, get the "

@@ -248,11 +248,12 @@ class Speaker:
         now = timestamp(self._context.wall_clock())
         self.peer.send(Pong(timestamp=now, request_id=optional(request.request_id)))
 
-    def _tell_position(self) -> None:
+    def _tell_position(self, *, last: bool = False) -> None:
+        """Now and then, and at the last, lest another server be sent what became text here."""
         if not self._may_come_back and self._seq is None:
             return
         now_s = self._context.clock()
-        if now_s < self._position_told_s + POSITION_EVERY_S:
+        if not last and now_s < self._position_told_s + POSITION_EVERY_S:
             return
         self._position_told_s = now_s
         self.peer.send(
@@ -305,6 +306,8 @@ class Speaker:
         except asyncio.CancelledError:
             self._actor.give_up(SHUTTING_DOWN)
             raise
+        finally:
+            self._tell_position(last=True)
 
     # -- helpers --------------------------------------------------------------------------------
 

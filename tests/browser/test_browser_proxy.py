@@ -27,8 +27,9 @@ SITE = "your-domain.com"  # of docs/nginx.conf
     [
         (SITE, "?session=meeting"),
         ("localhost:{port}", "?session=meeting&server=wss://localhost:{port}/ws/control"),
+        ("localhost:{port}", "?session=meeting"),
     ],
-    ids=["usual port", "another port"],
+    ids=["usual port", "another port", "another port, not told"],
 )
 async def test_the_page_speaks_over_both_ports_behind_nginx(
     tmp_path: Path, host: str, query: str
@@ -64,6 +65,7 @@ async def test_the_page_speaks_over_both_ports_behind_nginx(
             await reader.until("final_transcription")
         for text in reader.texts():
             await expect(page.locator("body")).to_contain_text(text)
-        assert sockets == [f"wss://{site}/ws/control", f"wss://{site}/ws/audio"]
+        assert sockets[0] in (f"wss://{site}/ws/control", f"wss://{site}/")
+        assert sockets[1:] == [f"wss://{site}/ws/audio"]
         assert complaints == []
         await chromium.close()

@@ -30,10 +30,10 @@ MIDDLE_S = 3.2
 
 @asynccontextmanager
 async def lines(server: RunningServer) -> AsyncIterator[tuple[TcpLine, TcpLine]]:
-    """The networks to the two ports; the server tells of the second as its own."""
+    """The networks to the two ports; the server tells of them as its own."""
     ports = server.app.ports
     async with TcpLine(ports.control) as control, TcpLine(ports.audio) as audio:
-        ports.audio = audio.port
+        ports.control, ports.audio = control.port, audio.port
         yield control, audio
 
 
@@ -143,7 +143,8 @@ async def test_who_comes_back_too_late_says_again_what_no_final_covers(
     async with run_server(tmp_path, resume_s=1.0) as server, lines(server) as both:
         reference = await uncut(context, server, both[0])
         viewer = await context.new_page()
-        await viewer.goto(f"{server.page_url}/?session=s&role=viewer&connect=1")
+        direct = f"ws://127.0.0.1:{both[0].to_port}"
+        await viewer.goto(f"{server.page_url}/?session=s&role=viewer&connect=1&server={direct}")
         page = await open_page(context, server, both[0], "&session=s")
         await record(page)
         audio = SpokenAudio(SPEECH)

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
+from server import protocol
+from server.messages import Notice
 from server.peer import Port
 from tests.browser.steps import connect, watch
 from tests.support.access import access_file, token_of
-from tests.support.fake_server import PAGE, FakeServer
+from tests.support.fake_server import PAGE, FakeServer, final
 from tests.support.running_server import run_server
 
 expect = pytest.importorskip("playwright.async_api", reason="playwright is missing").expect
@@ -90,18 +93,47 @@ async def test_a_refused_handshake_says_that_a_token_may_be_needed(
     assert [told for told in complaints if "Authentication failed" not in told] == []
 
 
-@pytest.mark.parametrize("code", [4401, 4403])
-@pytest.mark.parametrize("port", list(Port))
-async def test_a_token_that_is_no_longer_good_is_told_and_not_tried_for_ever(
-    page: Page, server: FakeServer, port: Port, code: int
+@pytest.mark.parametrize(
+    ("code", "level", "words"),
+    [
+        (4401, "error", "The server wants another access token"),
+        (4031, "info", "The server ended the connection"),
+        (4032, "info", "The server ended the connection"),
+    ],
+)
+async def test_what_the_server_ends_for_good_is_told_once_behind_the_last_words(
+    page: Page, server: FakeServer, code: int, level: str, words: str
 ) -> None:
     await connect(page, server)
-    await server.hang_up(port, code, "this token is no longer valid")
-    error = page.locator("#messages li.error")
-    await expect(error).to_contain_text("The server wants another access token")
-    await expect(error).to_contain_text(f"({code}: this token is no longer valid)")
+    await server.hang_up(Port.CONTROL, code, "so it is")
+    server.say_on(Port.AUDIO, replace(final("คำท้าย"), event_id=1))
+    await expect(page.locator("#finals .said")).to_have_text(["คำท้าย"])
+    await server.hang_up(Port.AUDIO, code, "so it is")
+    told = page.locator(f"#messages li.{level}")
+    await expect(told).to_contain_text(words)
+    await expect(told).to_contain_text(f"({code}: so it is)")
+    await expect(page.locator("#messages li")).to_have_count(1)
     await expect(page.locator("#link-state")).to_have_text("Not connected")
     await expect(page.locator("#token")).to_be_enabled()
+    assert len(server.addresses[Port.CONTROL]) == 1
+
+
+async def test_a_token_that_is_no_longer_good_says_how_to_give_another(
+    page: Page, server: FakeServer
+) -> None:
+    await connect(page, server)
+    await server.hang_up(Port.AUDIO, 4401, "this token is no longer valid")
+    await expect(page.locator("#messages li.error")).to_contain_text("#token=")
+
+
+@pytest.mark.parametrize("port", list(Port))
+async def test_a_warning_of_idleness_is_answered_and_not_shown(
+    page: Page, server: FakeServer, port: Port
+) -> None:
+    await connect(page, server)
+    server.say_on(port, Notice(level="warning", code="idle", message="closed in 60 s", left_s=60))
+    await server.until(lambda: len(server.requests_of(protocol.Ping)) == 1)
+    await expect(page.locator("#messages li")).to_have_count(0)
 
 
 @pytest.mark.parametrize("code", [1001, 1012])

@@ -14,6 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from asr.scripted_engine import ScriptedEngine
+from client import AsrConnection, FinalTranscription
+from client import connect as open_client
+from tests.support.client_program import ClientProgram
 from tests.support.running_server import Client, ScriptedModels, run_server
 from tests.support.speech import pcm16, pieces, utterances
 
@@ -51,6 +54,39 @@ async def test_messages_either_way_keep_a_connection(tmp_path: Path) -> None:
             await control.until("notice")
             await control.ask({"type": "ping"}, "pong")  # the warning is void
             assert (await control.until("notice"))["code"] == "idle"
+
+
+async def test_who_reads_along_with_the_client_stays_however_long_nobody_speaks(
+    tmp_path: Path,
+) -> None:
+    async with (
+        run_server(tmp_path, idle_s=0.4) as server,
+        open_client(server.audio_url, role="viewer") as viewer,
+    ):
+        for _ in range(3):
+            async with server.control() as other:
+                assert (await closed_with(other))[0] == 4031
+        async with server.audio() as speaker:
+            await speaker.send(pcm16(utterances(0.6)))
+            assert await first_final(viewer)
+
+
+async def first_final(viewer: AsrConnection) -> str:
+    async with asyncio.timeout(LIMIT_S):
+        async for event in viewer:
+            if isinstance(event, FinalTranscription):
+                return event.text
+    raise AssertionError("no final")
+
+
+async def test_the_client_ends_where_the_server_says_that_it_lasted_long(tmp_path: Path) -> None:
+    async with run_server(tmp_path, max_session_s=3.0) as server:
+        client = await ClientProgram.start(server, "--viewer")
+        status, _, err = await client.result()
+    assert status == 1
+    assert err.count("this connection has lasted long") == 1
+    assert "(4032 session over; reconnect)\nIt lasted as long as" in err
+    assert "Trying again" not in err
 
 
 async def test_who_is_held_back_is_not_idle(tmp_path: Path) -> None:

@@ -120,6 +120,9 @@ async def test_the_python_client_works_through_it_and_trusts_only_who_it_is_told
         status, out, err = await run(trusting, nginx.url("/ws/audio"))
         assert status == 0, err
         assert len(out.splitlines()) == 3
+        status, out, err = await run(trusting, f"https://localhost:{nginx.https_port}/")
+        assert status == 0, err  # as the page's address bar shows it; the port is not 443
+        assert len(out.splitlines()) == 3
         status, _, err = await run({}, nginx.url("/ws/audio"))
         assert status == 3
         assert "certificate verify failed" in err

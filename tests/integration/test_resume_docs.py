@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NODE_DIR = ROOT / "tests" / "node"
 AUDIO = pcm16(utterances(1.0, 1.2, 1.4))
 SAID = 3
+LIMIT_S = 30
 CUTS_S = ((0.9, 1.2), (1.6, 0.3))
 """Seconds from the mend before to a cut, and how long it lasts."""
 
@@ -58,7 +59,7 @@ async def test_the_python_client_loses_nothing(tmp_path: Path) -> None:
         for block in pieces(AUDIO, 3_200):
             await speaker.say(block)
             await asyncio.sleep(0.1)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             assert [await printed.get() for _ in expected] == expected
         await breaking
         assert line.connections >= 3
@@ -66,6 +67,43 @@ async def test_the_python_client_loses_nothing(tmp_path: Path) -> None:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+async def test_the_python_client_sends_nothing_twice_over_a_restart(tmp_path: Path) -> None:
+    """The server ends in mid-word, between two of its `audio_position`s."""
+    printed: list[str] = []
+    names: dict[str, Any] = {"print": lambda text, **_: printed.append(text)}
+    exec(compile(example("python"), "docs/resume.md", "exec"), names)
+    audio, begun = pcm16(utterances(3.5)), asyncio.Event()
+    async with run_server(tmp_path) as server, server.control("?session=demo") as reader:
+        bound = server.app.ports
+        ports: dict[str, Any] = {"control_port": bound.control, "audio_port": bound.audio}
+        speaker = names["Speaker"](server.audio_url)
+        running = asyncio.create_task(speaker.run())
+        speaking = asyncio.create_task(speak(speaker, audio, begun))
+        async with asyncio.timeout(LIMIT_S):
+            await begun.wait()
+            server.app.stop()
+            final = await reader.until("final_transcription")
+    async with run_server(tmp_path, **ports) as server, server.control("?session=demo") as reader:
+        async with asyncio.timeout(LIMIT_S):
+            await speaking
+            await reader.until("final_transcription")
+        statistics = await reader.ask({"type": "get_statistics"}, "statistics")
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    assert len(printed) == 2
+    taken_s = final["end_ms"] / 1000 + statistics["counters"]["audio_received_s"]
+    assert taken_s == pytest.approx(len(audio) / 2 / 16_000, abs=0.05)
+
+
+async def speak(speaker: Any, audio: bytes, begun: asyncio.Event) -> None:
+    for number, block in enumerate(pieces(audio, 3_200)):
+        if number == 23:  # 0.3 s after a position
+            begun.set()
+        await speaker.say(block)
+        await asyncio.sleep(0.1)
 
 
 @pytest.mark.node
@@ -88,7 +126,7 @@ async def test_the_javascript_client_loses_nothing(tmp_path: Path) -> None:
         assert process.stdout is not None
         breaking = asyncio.create_task(break_now_and_then(line))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 texts = [(await process.stdout.readline()).decode().strip() for _ in expected]
         finally:
             process.stdin.close()

@@ -11,7 +11,7 @@ from client.addresses import (
     resolve,
     what_to_do,
     with_query,
-    without_password,
+    without_secrets,
 )
 
 
@@ -66,9 +66,19 @@ def test_a_password_is_in_no_message(url: str) -> None:
     with pytest.raises(AddressError) as raised:
         resolve(url, None)
     assert "sec" not in str(raised.value)
-    assert without_password("ws://host:1/x@y") == "ws://host:1/x@y"
-    text = without_password("ws://u:secret@h/?a=b@c and http://u:p@proxy")
-    assert text == "ws://h/?a=b@c and http://proxy"
+    assert without_secrets("ws://host:1/x@y") == "ws://host:1/x@y"
+    text = without_secrets("ws://u:secret@h/?a=b@c and http://u:p@proxy")
+    assert text == "ws://h/ and http://proxy"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://h/?token=secret", "ws://h:0?token=secret&a=b", "ws://h#secret"]
+)
+def test_a_query_is_in_no_message(url: str) -> None:
+    with pytest.raises(AddressError) as raised:
+        resolve(url, None)
+    assert "secret" not in str(raised.value)
+    assert without_secrets("wss://h:1/ws/audio?token=secret: no") == "wss://h:1/ws/audio no"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +88,12 @@ def test_a_password_is_in_no_message(url: str) -> None:
         (Addresses("ws://box:1", "ws://far:2"), "ws://box:1", "ws://far:2"),
         (Addresses(either="ws://box:9001"), "ws://box:9000", "ws://box:9001"),
         (Addresses(either="ws://box:9000"), "ws://box:9000", "ws://box:9001"),
+        (
+            Addresses(either="wss://asr.example:8443/"),
+            "wss://asr.example:8443/",
+            "wss://asr.example:8443/ws/audio",
+        ),
+        (Addresses(either="wss://asr.example"), "wss://asr.example", "wss://asr.example/ws/audio"),
         (Addresses(either="ws://u:p@[::1]:9001"), "ws://u:p@[::1]:9000", "ws://u:p@[::1]:9001"),
         (
             Addresses("wss://asr.example:8443/ws/control?a=b"),

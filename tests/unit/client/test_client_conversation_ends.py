@@ -10,7 +10,7 @@ import pytest_asyncio
 from websockets.asyncio.server import ServerConnection
 
 from client import stream
-from client.errors import ConnectError
+from client.errors import ConnectError, ConnectionLostError
 from server import protocol
 from server.messages import ErrorEvent
 from server.peer import Port
@@ -110,3 +110,25 @@ async def test_what_was_being_said_leaves_the_screen_with_the_connection(
     assert rig.view.lost_streams == [STREAM_ID]
     rig.source.end()
     await rig.result()
+
+
+@pytest.mark.parametrize("viewer", [False, True])
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (4401, "--token"),
+        (4031, "Start the client again"),
+        (4032, "Start the client again"),
+    ],
+)
+async def test_what_the_server_ends_for_good_is_told_and_not_tried_again(
+    server: FakeServer, code: int, advice: str, viewer: bool
+) -> None:
+    rig = Rig(server, viewer=viewer)
+    await rig.view.until(lambda: rig.conversation.begun)
+    for port in Port:
+        await server.hang_up(port, code, "so it is")
+    with pytest.raises(ConnectionLostError, match=f"{code} so it is(.|\\n)*{advice}"):
+        await rig.result()
+    assert rig.attempts == 1
+    assert not rig.view.told("Trying again")

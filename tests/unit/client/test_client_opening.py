@@ -15,6 +15,7 @@ from client import ClientError, Connected, ConnectError, connect, opening
 from client.addresses import Addresses
 from client.kept_audio import KEPT_LIMIT_S, UNSEEN_MS
 from server import protocol
+from server.addresses import Address
 from server.peer import Finals, Port, Role
 from tests.support.fake_server import STREAM_ID, FakeServer
 
@@ -176,6 +177,40 @@ async def test_a_server_that_is_full_says_when_to_come_again(header: str, wait_s
             async with connect(f"ws://localhost:{number}"):
                 pass
     assert raised.value.retry_after_s == wait_s
+
+
+class ViewersOnly(FakeServer):
+    """Takes every client for a viewer, as a server does whose token is one's."""
+
+    def _connected(self, address: Address) -> Connected:
+        return replace(super()._connected(address), role="viewer")
+
+
+async def test_who_would_speak_with_a_viewer_s_token_is_told_before_any_audio() -> None:
+    async with ViewersOnly() as server:
+        with pytest.raises(ConnectError, match=r"only listens: use --viewer") as raised:
+            async with connect(both(server)):
+                pass
+        assert not raised.value.may_pass
+        assert server.requests == []
+        async with connect(both(server), role="viewer") as viewer:
+            assert viewer.connected.role == "viewer"
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND])
+async def test_an_error_shows_the_address_without_its_query(status: HTTPStatus) -> None:
+    async def never(_: ServerConnection) -> None: ...
+
+    def refuse(connection: ServerConnection, _: Request) -> Response:
+        return connection.respond(status, "no\n")
+
+    async with serve(never, "localhost", 0, process_request=refuse) as listener:
+        number = next(iter(listener.sockets)).getsockname()[1]
+        with pytest.raises(ConnectError, match=f"{number}/ answered HTTP") as raised:
+            async with connect(f"ws://localhost:{number}/?token=s3cret", session="private"):
+                pass
+    assert "s3cret" not in str(raised.value)
+    assert "private" not in str(raised.value)
 
 
 class CloseCodes(FakeServer):

@@ -18,9 +18,11 @@ from client import (
     ConnectionLostError,
     RequestFailedError,
     connect,
+    stream,
 )
 from client.addresses import Addresses
 from server import protocol
+from server.flow_messages import Gap
 from server.messages import ErrorEvent, Event, FinalTranscription, Notice
 from server.peer import Port
 from tests.support.fake_server import STREAM_ID, FakeServer, final, partial
@@ -60,7 +62,8 @@ async def test_audio_arrives_and_end_returns_after_every_final(server: FakeServe
 async def test_what_both_ports_say_comes_once(server: FakeServer) -> None:
     ours = Notice(level="warning", code="no_speech", message="?", stream_id=STREAM_ID)
     lost = ErrorEvent(code="decode_failed", message="?", stream_id=STREAM_ID, utterance_id=2)
-    server.before_ack = [final("หนึ่ง"), ours, lost]
+    gap = Gap(session_id="default", stream_id=STREAM_ID, start_ms=9, reason="?", message="?")
+    server.before_ack = [final("หนึ่ง"), ours, lost, gap]
     async with connect(both(server)) as connection:
         await connection.end()
         await connection.status()  # the control port has said everything, too
@@ -72,6 +75,53 @@ async def test_what_only_the_control_port_says_comes_too(server: FakeServer) -> 
         notice = Notice(level="info", code="model", message="a better model is ready")
         server.say_on(Port.CONTROL, notice)
         assert await anext(connection) == notice
+
+
+async def test_a_warning_of_both_connections_comes_once(server: FakeServer) -> None:
+    """The server tells each port of its own end; the figures need not be equal."""
+    ending = Notice(level="warning", code="session_ending", message="in 60 s", left_s=60.0)
+    async with connect(both(server)) as connection:
+        server.say_on(Port.CONTROL, replace(ending, message="in 59.9 s", left_s=59.9))
+        server.say_on(Port.AUDIO, ending)
+        await connection.end()
+        await connection.status()
+        assert await rest_of(connection) == [ending]
+
+
+@pytest.mark.parametrize("port", list(Port))
+async def test_a_warning_of_idleness_is_answered_and_not_shown(
+    server: FakeServer, port: Port
+) -> None:
+    async with connect(both(server), role="viewer") as connection:
+        server.say_on(port, Notice(level="warning", code="idle", message="?", left_s=60.0))
+        await server.until(lambda: len(server.requests_of(protocol.Ping)) == 1)
+        await connection.status()
+        assert await rest_of(connection) == []
+
+
+@pytest.mark.parametrize("code", [1001, 1012, 4032, 4401])
+async def test_finals_that_come_behind_the_control_port_s_end_are_heard(
+    server: FakeServer, code: int
+) -> None:
+    async with connect(both(server)) as connection:
+        await server.hang_up(Port.CONTROL, code)
+        server.say_on(Port.AUDIO, final("คำท้าย"))
+        last = await anext(connection)
+        assert isinstance(last, FinalTranscription)
+        assert last.text == "คำท้าย"
+        await server.hang_up(Port.AUDIO, code)
+        with pytest.raises(ConnectionLostError, match=str(code)):
+            await anext(connection)
+
+
+async def test_a_server_that_leaves_one_port_open_is_left(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "FAREWELL_LIMIT_S", 0.01)
+    async with connect(both(server)) as connection:
+        await server.hang_up(Port.CONTROL, 1012)
+        with pytest.raises(ConnectionLostError, match="1012"):
+            await anext(connection)
 
 
 async def test_a_model_is_loaded_or_refused_with_its_code(server: FakeServer) -> None:
