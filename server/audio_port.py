@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from server.messages import ErrorEvent, optional
+from server.messages import ErrorEvent, Pong, optional
 from server.peer import Peer
-from server.protocol import request_id_of
+from server.presenter import timestamp
+from server.protocol import Ping, ProtocolError, parse_audio, request_id_of
 from server.registry import Session
 from server.speaker import Speaker
 
@@ -72,11 +74,19 @@ class SpeakerConnection:
 
 
 async def serve_viewer(
-    session: Session, peer: Peer, socket: ServerConnection, answers: Callable[[str], bool]
+    session: Session,
+    peer: Peer,
+    socket: ServerConnection,
+    answers: Callable[[str], bool],
+    wall_clock: Callable[[], datetime],
 ) -> None:
-    """Take nothing until the client is gone."""
+    """Answer pings, and take nothing else, until the client is gone."""
     async for message in socket:
-        if answers(peer.id):
+        ping = _ping_in(message)
+        if ping is not None:
+            answered = optional(ping.request_id)
+            peer.send(Pong(timestamp=timestamp(wall_clock()), request_id=answered))
+        elif answers(peer.id):
             peer.send(
                 ErrorEvent(
                     code="forbidden",
@@ -86,3 +96,11 @@ async def serve_viewer(
                 )
             )
         await asyncio.sleep(0)
+
+
+def _ping_in(message: str | bytes) -> Ping | None:
+    try:
+        request = parse_audio(message)
+    except ProtocolError:
+        return None
+    return request if isinstance(request, Ping) else None

@@ -251,7 +251,8 @@ class Listener:
             elif peer.port is Port.CONTROL:
                 await ControlConnection(context, session, peer).serve(connection)
             else:
-                await serve_viewer(session, peer, connection, context.guard.answers)
+                answers, clock = context.guard.answers, context.wall_clock
+                await serve_viewer(session, peer, connection, answers, clock)
         finally:
             if peer.outbox.overflowed:
                 context.statistics.add("slow_clients_closed")

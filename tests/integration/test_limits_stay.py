@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from asr.scripted_engine import ScriptedEngine
 from client import AsrConnection, FinalTranscription
 from client import connect as open_client
+from server.messages import ErrorEvent, Notice
 from tests.support.client_program import ClientProgram
 from tests.support.running_server import Client, ScriptedModels, run_server
 from tests.support.speech import pcm16, pieces, utterances
@@ -68,15 +69,19 @@ async def test_who_reads_along_with_the_client_stays_however_long_nobody_speaks(
                 assert (await closed_with(other))[0] == 4031
         async with server.audio() as speaker:
             await speaker.send(pcm16(utterances(0.6)))
-            assert await first_final(viewer)
+            heard = await until_final(viewer)
+    assert heard[-1].text
+    assert not [event for event in heard if isinstance(event, ErrorEvent | Notice)]
 
 
-async def first_final(viewer: AsrConnection) -> str:
+async def until_final(viewer: AsrConnection) -> list[Any]:
+    heard: list[Any] = []
     async with asyncio.timeout(LIMIT_S):
         async for event in viewer:
+            heard.append(event)
             if isinstance(event, FinalTranscription):
-                return event.text
-    raise AssertionError("no final")
+                break
+    return heard
 
 
 async def test_the_client_ends_where_the_server_says_that_it_lasted_long(tmp_path: Path) -> None:
