@@ -113,7 +113,7 @@ class AccessControl:
         """
         if handshake.address.auth is Auth.MESSAGE:
             return await self._ask(handshake, connection, max_size_bytes)
-        if self._still_stands(handshake):
+        if self.stands(handshake):
             return handshake
         await connection.close(UNAUTHORISED, TOKEN_GONE)
         return None
@@ -176,7 +176,7 @@ class AccessControl:
             for connection in connections
             if isinstance(connection, Connection)
             and connection.admitted is not None
-            and not self._still_stands(connection.admitted)
+            and not self.stands(connection.admitted)
         ]
         for connection in gone:
             assert connection.admitted is not None
@@ -186,7 +186,8 @@ class AccessControl:
             )
         await asyncio.gather(*(c.close(UNAUTHORISED, TOKEN_GONE) for c in gone))
 
-    def _still_stands(self, handshake: Handshake) -> bool:
+    def stands(self, handshake: Handshake) -> bool:
+        """Whether who was let in by this handshake still has a token that stands for the same."""
         if handshake.identity is None or self._table is None:
             return True
         return self._table.holds(handshake.identity)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from dataclasses import dataclass, field
@@ -12,12 +11,13 @@ from msgspec import UNSET, UnsetType
 from websockets.asyncio.server import ServerConnection
 
 from server.access import site_of
-from server.addresses import Address, Resume
+from server.addresses import Resume
 from server.connection import Connection
 from server.context import Context
 from server.handshake import Handshake
 from server.messages import Connected, Notice
 from server.peer import Peer, Port, Role
+from server.permissions import lesser
 from server.protocol import Resume as ResumeRequest
 from server.registry import Kept, Session
 from server.seats import Seat, Seats, SeatState
@@ -37,6 +37,7 @@ LOST_CODES = (1006, 1011, 1013)
 class Place:
     """What a connection has in a session. `working` is the speaker's task."""
 
+    handshake: Handshake
     session: Session
     peer: Peer
     connection: ServerConnection
@@ -72,6 +73,11 @@ class Attendance:
             for session in self._context.registry.sessions:
                 session.forget_old()
 
+    def give_up_gone(self) -> None:
+        """Tokens were read again: clients that are away and have none any more have no place."""
+        for seat in self._seats.revoke(lambda place: not self._stands(place)):
+            self._give_up(seat.holder)
+
     def new_place(
         self, handshake: Handshake, session_id: str, connection: ServerConnection
     ) -> Place:
@@ -84,12 +90,16 @@ class Attendance:
             address.every_event,
             address.finals,
         )
-        place = Place(context.registry.enter(session_id, handshake.namespace), peer, connection)
+        session = context.registry.enter(session_id, handshake.namespace)
+        place = Place(handshake, session, peer, connection)
+        speaks = peer.port is Port.AUDIO and peer.role is not Role.VIEWER
         if address.resume is not Resume.NO and context.settings.resume_s > 0:
-            place.seat = self._seats.open(peer.id, _key(handshake), place)
+            place.seat = self._seats.open(
+                peer.id, _key(handshake), place, owner=_owner(handshake), speaks=speaks
+            )
         self._greet(place, resumed=False if address.resume is Resume.BACK else UNSET)
         place.session.join(peer)
-        if peer.port is Port.AUDIO and peer.role is not Role.VIEWER:
+        if speaks:
             place.speaker = Speaker(
                 context,
                 place.session,
@@ -111,30 +121,42 @@ class Attendance:
         The client knows better than the server whether its former connection still stands.
         """
         seat = self._seats.find(request.resume_token, _key(handshake))
-        if seat is not None and seat.state is SeatState.TAKEN:
+        if seat is None:
+            return None
+        await self._vacate(seat)
+        if seat.state is not SeatState.AWAY:
+            return None
+        return self._retake(seat, handshake, request.last_event_id, connection)
+
+    async def _vacate(self, seat: Seat[Place]) -> None:
+        """Cut off who has a seat; where several want it at once, who came last gets it."""
+        while seat.state is SeatState.TAKEN:
             seat.holder.replaced.set()
             seat.holder.connection.transport.abort()
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(OLD_CONNECTION_S):
                     await seat.holder.left.wait()
-        if seat is None or seat.state is not SeatState.AWAY:
-            return None
-        return self._retake(seat, handshake.address, request.last_event_id, connection)
+            except TimeoutError:
+                return
 
     def _retake(
         self,
         seat: Seat[Place],
-        address: Address,
+        handshake: Handshake,
         last_event_id: int,
         connection: ServerConnection,
     ) -> Place:
         before = seat.holder
-        peer = Peer(before.peer.id, before.peer.port, before.peer.role, True, before.peer.finals)
-        place = Place(before.session, peer, connection, before.speaker, before.working, seat)
-        self._seats.take(seat)
-        seat.holder = place
-        if place.speaker is not None:
+        role = lesser(before.peer.role, handshake.address.role)
+        peer = Peer(before.peer.id, before.peer.port, role, True, before.peer.finals)
+        place = Place(handshake, before.session, peer, connection, seat=seat)
+        if before.speaker is not None and role is Role.VIEWER:
+            before.speaker.finish()  # its task detaches it from the session
+        elif before.speaker is not None:
+            place.speaker, place.working = before.speaker, before.working
             place.speaker.peer = peer
+        speaks = place.speaker is not None
+        self._seats.take(seat, place, owner=_owner(handshake), speaks=speaks)
         self._greet(place, resumed=True)
         if not place.session.send_missed(peer, last_event_id):
             self._tell_incomplete(place)
@@ -174,15 +196,18 @@ class Attendance:
     def _may_come_back(self, place: Place, connection: ServerConnection) -> bool:
         if place.working is not None and place.working.done():
             return False
-        return connection.close_code in LOST_CODES
+        lost = place.replaced.is_set() or connection.close_code in LOST_CODES
+        return lost and self._stands(place)
+
+    def _stands(self, place: Place) -> bool:
+        return self._context.access.stands(place.handshake)
 
     def _give_up(self, place: Place) -> None:
         """Its client does not come back."""
         place.session.unhold(place.peer.id)
         if place.speaker is not None:
-            place.speaker.finish()  # its task releases the session
-        else:
-            self._context.registry.release(place.session)
+            place.speaker.finish()  # its task releases the session, unless it failed meanwhile
+        self._context.registry.release(place.session)
 
     # -- what is said ---------------------------------------------------------------------------
 
@@ -239,6 +264,13 @@ class Attendance:
 
 
 def _key(handshake: Handshake) -> str:
-    """What a client that comes back must have in common with who was there."""
-    who = "" if handshake.identity is None else f"{handshake.namespace}/{handshake.identity.name}"
-    return f"{handshake.port.value} {who}"
+    """What a client that comes back must have in common with who was there: its very token."""
+    who = handshake.identity
+    if who is None:
+        return handshake.port.value
+    return f"{handshake.port.value} {who.namespace}/{who.name} {who.digest.hex()}"
+
+
+def _owner(handshake: Handshake) -> str:
+    """With whom a client shares the bound of places that are kept."""
+    return f"{handshake.namespace} {site_of(handshake.remote)}"

@@ -109,6 +109,7 @@ class Listener:
     async def reload(self) -> None:
         """Read tokens and certificate again; who is not let in any more is closed with 4401."""
         await self._context.access.reload(c for s in self._servers for c in s.connections)
+        self._attendance.give_up_gone()
 
     def refuse_new(self) -> None:
         """New connections are answered with 503 from now on."""

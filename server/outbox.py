@@ -43,22 +43,25 @@ class Socket(Protocol):
 
 
 class _Entry:
-    __slots__ = ("key", "text")
+    __slots__ = ("counts", "key", "text")
 
-    def __init__(self, text: str, key: str | None) -> None:
+    def __init__(self, text: str, key: str | None, *, counts: bool = True) -> None:
         self.text: str | None = text
         """None once a later event took its place."""
         self.key = key
+        self.counts = counts
+        """It takes room within the bound."""
 
 
 class Outbox:
     """Encoded events in order. `put` never waits.
 
-    Bound: 256 events or 1 Mi characters, and what a client that came back is told beyond that,
-    which its session's ring bounds. Overflow: an event with a key (a partial, a provisional final)
-    is left out when there is no room; when events without a key (finals, errors, answers) fill the
-    outbox, the connection is closed with 1013. An event with a key takes the waiting one of that
-    key out, and stands in the order of its own time: numbers of events only grow.
+    Bound: 256 events or 1 Mi characters, and beyond that what was said before a client came or
+    while it was away, which its session's ring bounds. Overflow: an event with a key (a partial, a
+    provisional final) is left out when there is no room; when events without a key (finals, errors,
+    answers) fill the outbox, the connection is closed with 1013. An event with a key takes the
+    waiting one of that key out, and stands in the order of its own time: numbers of events only
+    grow.
     """
 
     def __init__(self, close_s: float = CLOSE_S) -> None:
@@ -66,8 +69,9 @@ class Outbox:
         self._entries: deque[_Entry] = deque()
         self._keyed: dict[str, _Entry] = {}
         self._waiting = 0
+        """All entries that are to be sent."""
+        self._counted = 0
         self._chars = 0
-        self._backlog = 0
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -90,7 +94,7 @@ class Outbox:
             return
         if key is not None:
             self.supersede(key)
-        if self._waiting >= MAX_EVENTS + self._backlog or self._chars + len(text) > MAX_CHARS:
+        if self._counted >= MAX_EVENTS or self._chars + len(text) > MAX_CHARS:
             if key is not None:
                 self.merged += 1
                 return
@@ -99,16 +103,14 @@ class Outbox:
         self._append(_Entry(text, key))
 
     def put_backlog(self, text: str, key: str | None = None) -> None:
-        """Queue an event of the time when the client was away; it is beyond the bound."""
-        self._backlog += 1
-        self._append(_Entry(text, key))
+        """Queue what was said before the client came, or while it was away: beyond the bound."""
+        self._append(_Entry(text, key, counts=False))
 
     def supersede(self, key: str) -> None:
         """What is about to be queued says all that a waiting event of that key does."""
         waiting = self._keyed.pop(key, None)
         if waiting is not None and waiting.text is not None:
-            self._chars -= len(waiting.text)
-            self._waiting -= 1
+            self._release(waiting, waiting.text)
             waiting.text = None
             self.merged += 1
             if len(self._entries) > 2 * self._waiting + MAX_EVENTS:
@@ -137,7 +139,6 @@ class Outbox:
                 if text is not None:
                     await socket.send(text)
             self._wake.clear()
-            self._backlog = 0
             self._empty.set()
 
     async def _close_slow(self, socket: Socket) -> None:
@@ -157,8 +158,10 @@ class Outbox:
 
     def _append(self, entry: _Entry) -> None:
         self._entries.append(entry)
-        self._chars += len(entry.text or "")
         self._waiting += 1
+        if entry.counts:
+            self._counted += 1
+            self._chars += len(entry.text or "")
         self._empty.clear()
         self._wake.set()
         if entry.key is not None:
@@ -168,8 +171,13 @@ class Outbox:
         entry = self._entries.popleft()
         if entry.text is None:
             return None
-        self._chars -= len(entry.text)
-        self._waiting -= 1
+        self._release(entry, entry.text)
         if entry.key is not None:
             self._keyed.pop(entry.key, None)
         return entry.text
+
+    def _release(self, entry: _Entry, text: str) -> None:
+        self._waiting -= 1
+        if entry.counts:
+            self._counted -= 1
+            self._chars -= len(text)

@@ -87,7 +87,7 @@ class Peer:
             self.outbox.put(text, self._key(event))
 
     def send_missed(self, event: Event, text: str) -> None:
-        """Queue an event of the time when the client was away, whatever the outbox's bound."""
+        """Queue what was said before the client came, or was away, whatever the outbox's bound."""
         if self.wants(event):
             self.outbox.put_backlog(text, self._key(event))
 

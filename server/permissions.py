@@ -35,3 +35,8 @@ def objection(request: protocol.Request, role: Role, *, guarded: bool) -> str | 
     if role is Role.VIEWER:
         return f"a viewer only listens: {kind} needs the role {needed.value}"
     return f"{kind} needs the role {needed.value}; this token's is {role.value}"
+
+
+def lesser(role: Role, other: Role) -> Role:
+    """The role that may do less."""
+    return min(role, other, key=ROLES.index)

@@ -156,15 +156,14 @@ class Session:
         """Say what was said lately and what is being said, if anything is."""
         finals, partials = self._ring.latest_texts(self._clock())
         if finals or partials:
-            peer.send(
-                SessionSnapshot(
-                    session_id=self.id,
-                    recording_state=self.core.state.value,
-                    finals=finals,
-                    partials=partials,
-                    last_event_id=self._ring.last_id,
-                )
+            snapshot = SessionSnapshot(
+                session_id=self.id,
+                recording_state=self.core.state.value,
+                finals=finals,
+                partials=partials,
+                last_event_id=self._ring.last_id,
             )
+            peer.send_missed(snapshot, encode(snapshot))
 
     def forget_old(self) -> None:
         """Let go of events that nobody can come back for any more."""

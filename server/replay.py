@@ -1,12 +1,14 @@
 """What a session said lately, for who comes back and for who comes late. Pure.
 
 Events are numbered from 1. A partial gives way to the next one of its utterance and to its final,
-so what is kept is what somebody who was away needs to read.
+so what is kept is what somebody who was away needs to read. What is final has room of its own: no
+chatter takes it, and no connection takes another's share.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -27,9 +29,13 @@ from server.messages import (
     SpeechStartedEvent,
 )
 from server.protocol import encode
+from server.shelf import Room, Shelf
 
-MAX_EVENTS: Final = 1_024
-MAX_CHARS: Final = 524_288
+LASTING: Final = Room(events=1_024, chars=393_216)
+PASSING: Final = Room(events=512, chars=131_072)
+
+MAX_LOSERS: Final = 1_024
+"""Connections of which it is known apart which of what was said to them alone is forgotten."""
 
 SessionEvent: TypeAlias = (
     RecordingStateEvent
@@ -46,18 +52,30 @@ SessionEvent: TypeAlias = (
 )
 """Events that are numbered and can be said again."""
 
+_PASSING_EVENTS: Final = (
+    RealtimeTranscription,
+    SpeechStartedEvent,
+    SpeechEndedEvent,
+    Notice,
+    ErrorEvent,
+)
+
 _Utterance: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event as it was said, to everybody or to one connection."""
+    """One event as it was said, to everybody or to one connection.
+
+    `owner` is the connection that it is about, whose share of the room it takes.
+    """
 
     event_id: int
     at_s: float
     event: SessionEvent
     text: str
     to: str | None
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,59 +89,69 @@ class Missed:
 class ReplayRing:
     """The events of the last `keep_s` seconds.
 
-    Bound: 1,024 events, 512 Ki characters. Overflow: the oldest are forgotten, and who asks for
-    them is told so.
+    Bound: `passing` for partials, provisional finals, beginnings and ends of speech, notices and
+    errors, `lasting` for all else: finals, gaps, answers, states. Overflow of either: the oldest of
+    the connection that has the most there are forgotten, and who asks for them is told so.
     """
 
-    def __init__(self, keep_s: float) -> None:
+    def __init__(self, keep_s: float, lasting: Room = LASTING, passing: Room = PASSING) -> None:
         self._keep_s = keep_s
-        self._told: OrderedDict[int, Told] = OrderedDict()
+        self._lasting = Shelf[Told](lasting)
+        self._passing = Shelf[Told](passing)
         self._unsettled: dict[_Utterance, list[int]] = {}
         """The kept partials and provisional finals of each utterance that has no final yet."""
-        self._chars = 0
         self._forgotten = 0
         """The newest event that was forgotten for its age or the bound."""
+        self._forgotten_of: dict[str, int] = {}
+        """The same of what was said to one connection."""
         self.last_id = 0
 
     def note(self, event: SessionEvent, now_s: float, to: str | None = None) -> Told:
         """Number an event and keep it."""
         self.last_id += 1
         numbered = msgspec.structs.replace(event, event_id=self.last_id)
-        told = Told(self.last_id, now_s, numbered, encode(numbered), to)
+        told = Told(self.last_id, now_s, numbered, encode(numbered), to, _owner_of(event, to))
         self._supersede(numbered)
-        self._told[told.event_id] = told
-        self._chars += len(told.text)
+        self._note_forgotten((self._lasting if _lasts(event) else self._passing).put(told))
         self.forget(now_s)
         return told
 
     def forget(self, now_s: float) -> None:
-        """Let go of what is too old or too much."""
-        while self._told:
-            oldest = next(iter(self._told.values()))
-            fits = len(self._told) <= MAX_EVENTS and self._chars <= MAX_CHARS
-            if fits and oldest.at_s >= now_s - self._keep_s:
-                return
-            self._drop(oldest.event_id)
-            self._forgotten = oldest.event_id
+        """Let go of what is too old."""
+        for shelf in (self._lasting, self._passing):
+            self._note_forgotten(shelf.pop_before(now_s - self._keep_s))
 
     def since(self, last_event_id: int, connection: str, now_s: float) -> Missed:
         """What was said to a connection after the event that it heard last."""
         self.forget(now_s)
-        told = tuple(
-            t
-            for t in self._told.values()
-            if t.event_id > last_event_id and t.to in (None, connection)
-        )
-        return Missed(told, self._forgotten <= last_event_id <= self.last_id)
+        kept = heapq.merge(self._lasting, self._passing, key=lambda t: t.event_id)
+        told = tuple(t for t in kept if t.event_id > last_event_id and t.to in (None, connection))
+        forgotten = max(self._forgotten, self._forgotten_of.get(connection, 0))
+        return Missed(told, forgotten <= last_event_id <= self.last_id)
 
     def latest_texts(
         self, now_s: float
     ) -> tuple[list[FinalTranscription], list[RealtimeTranscription]]:
         """The finals that everybody got, and the newest partial of each open utterance."""
         self.forget(now_s)
-        events = [told.event for told in self._told.values()]
-        finals = [e for e in events if isinstance(e, FinalTranscription) and e.provisional is UNSET]
-        return finals, [e for e in events if isinstance(e, RealtimeTranscription)]
+        lasting = [told.event for told in self._lasting]
+        passing = [told.event for told in self._passing]
+        return (
+            [e for e in lasting if isinstance(e, FinalTranscription) and e.provisional is UNSET],
+            [e for e in passing if isinstance(e, RealtimeTranscription)],
+        )
+
+    def _note_forgotten(self, gone: Iterable[Told]) -> None:
+        for told in gone:
+            self._settle(told)
+            if told.to is None:
+                self._forgotten = max(self._forgotten, told.event_id)
+            else:
+                before = self._forgotten_of.get(told.to, 0)
+                self._forgotten_of[told.to] = max(before, told.event_id)
+        if len(self._forgotten_of) > MAX_LOSERS:
+            self._forgotten = max(self._forgotten, *self._forgotten_of.values())
+            self._forgotten_of.clear()
 
     def _supersede(self, event: SessionEvent) -> None:
         utterance = _utterance_of(event)
@@ -139,23 +167,38 @@ class ReplayRing:
                 self._drop(event_id)
 
     def _forget_partials(self, utterance: _Utterance) -> None:
-        kept = self._unsettled.get(utterance, [])
-        for event_id in tuple(kept):
-            told = self._told.get(event_id)
-            if told is None or isinstance(told.event, RealtimeTranscription):
-                kept.remove(event_id)
+        for event_id in tuple(self._unsettled.get(utterance, ())):
+            told = self._passing.get(event_id)
+            if told is not None and isinstance(told.event, RealtimeTranscription):
                 self._drop(event_id)
 
     def _drop(self, event_id: int) -> None:
-        told = self._told.pop(event_id, None)
-        if told is None:
-            return
-        self._chars -= len(told.text)
+        told = self._passing.pop(event_id)
+        if told is not None:
+            self._settle(told)
+
+    def _settle(self, told: Told) -> None:
+        """An event is not kept any more: no later one need take its place."""
         utterance = _utterance_of(told.event)
-        if utterance is not None and event_id in self._unsettled.get(utterance, ()):
-            self._unsettled[utterance].remove(event_id)
+        if utterance is not None and told.event_id in self._unsettled.get(utterance, ()):
+            self._unsettled[utterance].remove(told.event_id)
             if not self._unsettled[utterance]:
                 del self._unsettled[utterance]
+
+
+def _lasts(event: SessionEvent) -> bool:
+    """Whether nothing that follows, or stands beside it, makes up for an event."""
+    if isinstance(event, FinalTranscription):
+        return event.provisional is not True
+    return not isinstance(event, _PASSING_EVENTS)
+
+
+def _owner_of(event: SessionEvent, to: str | None) -> str:
+    """The connection that an event is about; empty where it is about the session."""
+    stream_id = getattr(event, "stream_id", UNSET)
+    if to is None and isinstance(stream_id, str):
+        return stream_id.rpartition(".")[0]
+    return to or ""
 
 
 def _utterance_of(event: SessionEvent) -> _Utterance | None:

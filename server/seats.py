@@ -7,6 +7,7 @@ for good, or did not come back in time.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -29,12 +30,18 @@ class SeatState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Seat(Generic[HolderT]):
-    """One client's place. `holder` is what is kept for it; `key` is what its client must match."""
+    """One client's place. `holder` is what is kept for it; `key` is what its client must match.
+
+    `owner` is who shares the bound of seats that are away with its others; `speaks`: it has a
+    stream, which is finished if the seat is given up.
+    """
 
     name: str
     token: str
     key: str
     holder: HolderT
+    owner: str
+    speaks: bool
     state: SeatState = SeatState.TAKEN
     away_since_s: float = 0.0
 
@@ -47,7 +54,9 @@ class Seat(Generic[HolderT]):
 class Seats(Generic[HolderT]):
     """All seats that can be come back to.
 
-    Bound: 256 of them away. Overflow: the one that is away longest is given up.
+    Bound: 256 of speakers away, and 256 of others, so that nobody who listens costs a speaker its
+    place. Overflow: of the owner that has the most of that kind away, the one that is away longest
+    is given up.
     """
 
     def __init__(self, keep_s: float, make_token: Callable[[], str]) -> None:
@@ -58,11 +67,13 @@ class Seats(Generic[HolderT]):
     @property
     def away(self) -> int:
         """How many wait for their client."""
-        return sum(seat.state is SeatState.AWAY for seat in self._by_token.values())
+        return len(self._away())
 
-    def open(self, name: str, key: str, holder: HolderT) -> Seat[HolderT]:
+    def open(
+        self, name: str, key: str, holder: HolderT, *, owner: str, speaks: bool
+    ) -> Seat[HolderT]:
         """A new seat, taken."""
-        seat = Seat(name, self._make_token(), key, holder)
+        seat = Seat(name, self._make_token(), key, holder, owner, speaks)
         self._by_token[seat.token] = seat
         return seat
 
@@ -71,8 +82,9 @@ class Seats(Generic[HolderT]):
         seat = self._by_token.get(token)
         return seat if seat is not None and seat.key == key else None
 
-    def take(self, seat: Seat[HolderT]) -> None:
-        """Its client is back."""
+    def take(self, seat: Seat[HolderT], holder: HolderT, *, owner: str, speaks: bool) -> None:
+        """Its client is back, maybe from elsewhere, maybe only to listen."""
+        seat.holder, seat.owner, seat.speaks = holder, owner, speaks
         seat.become(SeatState.TAKEN, "resumed")
 
     def leave(self, seat: Seat[HolderT], now_s: float) -> list[Seat[HolderT]]:
@@ -81,9 +93,12 @@ class Seats(Generic[HolderT]):
             return []
         seat.away_since_s = now_s
         seat.become(SeatState.AWAY, "connection lost")
-        away = [s for s in self._by_token.values() if s.state is SeatState.AWAY]
-        away.sort(key=lambda s: s.away_since_s)
-        return self._give_up(away[: max(0, len(away) - MAX_AWAY)], "too many are away")
+        rivals = [s for s in self._away() if s.speaks is seat.speaks]
+        if len(rivals) <= MAX_AWAY:
+            return []
+        shares = Counter(s.owner for s in rivals)
+        last = max(rivals, key=lambda s: (shares[s.owner], -s.away_since_s))
+        return self._give_up([last], "too many are away")
 
     def close(self, seat: Seat[HolderT], reason: str) -> None:
         """Its client left for good."""
@@ -92,12 +107,15 @@ class Seats(Generic[HolderT]):
 
     def expired(self, now_s: float) -> list[Seat[HolderT]]:
         """Give up seats whose client did not come back in time."""
-        late = [
-            seat
-            for seat in self._by_token.values()
-            if seat.state is SeatState.AWAY and now_s - seat.away_since_s >= self.keep_s
-        ]
+        late = [s for s in self._away() if now_s - s.away_since_s >= self.keep_s]
         return self._give_up(late, "did not come back")
+
+    def revoke(self, gone: Callable[[HolderT], bool]) -> list[Seat[HolderT]]:
+        """Give up seats whose client is away and would not be let in any more."""
+        return self._give_up([s for s in self._away() if gone(s.holder)], "token gone")
+
+    def _away(self) -> list[Seat[HolderT]]:
+        return [seat for seat in self._by_token.values() if seat.state is SeatState.AWAY]
 
     def _give_up(self, seats: list[Seat[HolderT]], reason: str) -> list[Seat[HolderT]]:
         for seat in seats:

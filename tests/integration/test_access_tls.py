@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect as open_websocket
 from client import ConnectError, connect
 from client.addresses import Addresses
 from server.messages import FinalTranscription
-from tests.support.access import access_file, by_header, by_message, token_of
+from tests.support.access import access_file, by_header, by_message, reload, token_of
 from tests.support.audio_signals import pcm16, silence, synthetic_speech
 from tests.support.certificates import Authority
 from tests.support.front import DOCS, installed
@@ -27,12 +27,6 @@ SAID = pcm16(synthetic_speech(1.4)) + pcm16(silence(1.0))
 def secure(server: RunningServer) -> tuple[str, str]:
     ports = server.app.ports
     return f"wss://127.0.0.1:{ports.control}", f"wss://127.0.0.1:{ports.audio}"
-
-
-async def reload(server: RunningServer) -> None:
-    """As SIGHUP does it, to the end."""
-    server.app.reload()
-    await asyncio.gather(*(t for t in asyncio.all_tasks() if t.get_name() == "reload"))
 
 
 async def presented(server: RunningServer, authority: Authority) -> set[bytes]:

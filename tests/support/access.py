@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from tests.support.running_server import Client
+from tests.support.running_server import Client, RunningServer
 
 TOKENS = {
     "boss": ("boss-token-0123456789", "admin", "clinic"),
@@ -67,3 +68,9 @@ async def by_message(url: str, token: str, query: str = "?events=all") -> AsyncI
 
 def authenticate(token: str, **more: Any) -> str:
     return json.dumps({"type": "authenticate", "token": token, **more})
+
+
+async def reload(server: RunningServer) -> None:
+    """Read tokens and certificate again, as SIGHUP does it, to the end."""
+    server.app.reload()
+    await asyncio.gather(*(t for t in asyncio.all_tasks() if t.get_name() == "reload"))

@@ -230,3 +230,38 @@ async def test_what_was_missed_is_beyond_the_bound_and_leaves_it_to_the_rest() -
     for number in range(MAX_EVENTS + 1):
         outbox.put(f"later {number}")
     assert outbox.overflowed
+
+
+async def test_the_characters_of_what_was_missed_are_beyond_the_bound_too() -> None:
+    outbox = Outbox()
+    for _ in range(3):
+        outbox.put_backlog("x" * MAX_CHARS)
+    outbox.put_backlog("partial", "a/1")
+    outbox.put("y" * (MAX_CHARS - 1))
+    outbox.put("z", "a/1")
+    assert not outbox.overflowed
+    outbox.put("one too much")
+    assert outbox.overflowed
+
+
+async def test_room_that_what_was_missed_took_is_not_left_to_the_rest() -> None:
+    stuck = asyncio.Event()
+
+    class Stopping(FakeSocket):
+        async def send(self, message: str) -> None:
+            if message == "live":
+                stuck.set()
+                self.reading.clear()
+            await super().send(message)
+
+    outbox = Outbox()
+    for number in range(MAX_EVENTS):
+        outbox.put_backlog(f"missed {number}")
+    outbox.put("live")
+    async with running(outbox, Stopping()):
+        await stuck.wait()
+        for number in range(MAX_EVENTS):
+            outbox.put(f"later {number}")
+        assert not outbox.overflowed
+        outbox.put("one too much")
+        assert outbox.overflowed

@@ -4,13 +4,17 @@ import json
 
 from msgspec import UNSET
 
+from server.flow_messages import Gap
 from server.messages import (
+    AudioConfigured,
+    AudioEndAck,
     ErrorEvent,
     FinalTranscription,
     Notice,
     RealtimeTranscription,
 )
-from server.replay import MAX_CHARS, MAX_EVENTS, ReplayRing
+from server.replay import LASTING, MAX_LOSERS, PASSING, ReplayRing
+from server.shelf import Room
 
 
 def partial(text: str, utterance_id: int = 1, stream_id: str = "a1.1") -> RealtimeTranscription:
@@ -136,14 +140,76 @@ def test_a_number_that_was_never_given_is_not_complete() -> None:
 
 def test_the_bound_is_kept() -> None:
     ring = ReplayRing(60.0)
-    for _ in range(MAX_EVENTS + 5):
+    for _ in range(PASSING.events + 5):
         ring.note(notice(), 0.0)
-    assert len(ids(ring, 0)) == MAX_EVENTS
+    assert len(ids(ring, 0)) == PASSING.events
     assert not ring.since(4, "a1", 0.0).complete
     assert ring.since(5, "a1", 0.0).complete
-    ring.note(notice("x" * (MAX_CHARS // 2)), 0.0)
-    ring.note(notice("y" * (MAX_CHARS // 2)), 0.0)
+    ring.note(notice("x" * (PASSING.chars // 2)), 0.0)
+    ring.note(notice("y" * (PASSING.chars // 2)), 0.0)
     assert ids(ring, 0) == [ring.last_id]
+    ring.note(notice("z" * PASSING.chars), 0.0)
+    assert ids(ring, 0) == []
+
+
+def test_what_nothing_makes_up_for_has_room_of_its_own() -> None:
+    ring = ReplayRing(60.0)
+    ring.note(final("said"), 0.0)
+    ring.note(final("withdrawn", 2, provisional=False), 0.0)
+    ring.note(Gap(session_id="s", stream_id="a1.1", start_ms=0, reason="r", message="m"), 0.0)
+    ring.note(AudioEndAck(session_id="s", stream_ids=[], received_ms=0, status="s"), 0.0, "a1")
+    ring.note(
+        AudioConfigured(
+            encoding="int16",
+            sample_rate=16_000,
+            channels=1,
+            channel_mode="mix",
+            stream_ids=[],
+            finals="single",
+            received_ms=0,
+        ),
+        0.0,
+        "a1",
+    )
+    lasting = list(range(1, ring.last_id + 1))
+    for number in range(2 * PASSING.events):
+        ring.note(notice(), 0.0)
+        ring.note(partial("x", number, "a2.1"), 0.0)
+        ring.note(ErrorEvent(code="audio_gap", message=""), 0.0, "a1")
+        ring.note(final("quick", number, provisional=True), 0.0)
+    assert ids(ring, 0)[: len(lasting)] == lasting
+    assert not ring.since(0, "a1", 0.0).complete
+
+
+def test_who_speaks_much_pushes_out_its_own_finals_first() -> None:
+    ring = ReplayRing(60.0)
+    for number in range(3):
+        ring.note(final("mine", number), 0.0)
+    for number in range(2 * LASTING.events):
+        ring.note(final("theirs", number, "a2.1"), 0.0)
+    finals, _ = ring.latest_texts(0.0)
+    assert [f.text for f in finals[:4]] == ["mine", "mine", "mine", "theirs"]
+    assert len(finals) == LASTING.events
+
+
+def test_what_is_forgotten_of_another_is_not_missed() -> None:
+    ring = ReplayRing(60.0)
+    for _ in range(PASSING.events + 1):
+        ring.note(ErrorEvent(code="audio_gap", message=""), 0.0, to="a2")
+    assert ring.since(0, "a1", 0.0).complete
+    assert not ring.since(0, "a2", 0.0).complete
+    assert ring.since(1, "a2", 0.0).complete
+
+
+def test_of_whom_something_is_forgotten_is_bounded() -> None:
+    ring = ReplayRing(60.0, passing=Room(0, 0))
+    for number in range(MAX_LOSERS):
+        ring.note(notice(), 0.0, to=f"c{number}")
+    assert ring.since(0, "a1", 0.0).complete
+    ring.note(notice(), 0.0, to="one more")
+    late = ring.since(0, "a1", 0.0)
+    assert not late.complete, "it is told too much rather than too little"
+    assert ring.since(ring.last_id, "a1", 0.0).complete
 
 
 def test_the_latest_texts_are_finals_and_what_is_open() -> None:
