@@ -12,13 +12,14 @@ from websockets.asyncio.server import ServerConnection
 
 from server.access import site_of
 from server.addresses import Resume
+from server.connection import Connection
 from server.context import Context
 from server.handshake import Handshake
 from server.messages import Connected, Notice
 from server.peer import Peer, Port, Role
 from server.permissions import lesser
 from server.protocol import Resume as ResumeRequest
-from server.registry import Session
+from server.registry import Kept, Session
 from server.seats import Seat, Seats, SeatState
 from server.speaker import Speaker
 
@@ -160,16 +161,17 @@ class Attendance:
         if not place.session.send_missed(peer, last_event_id):
             self._tell_incomplete(place)
         place.session.join(peer)
-        place.session.unhold()
+        place.session.unhold(place.peer.id)
         self._tell_others(place, "speaker_back", "a speaker's connection is back")
         self._context.statistics.add("connections_resumed")
         return place
 
-    async def leave(self, place: Place, connection: ServerConnection) -> None:
+    async def leave(self, place: Place, connection: Connection) -> None:
         """A connection's handler ends: its place is kept for a while, or what it said finished."""
+        assert connection.admitted is not None
         place.session.leave(place.peer)
         if place.seat is not None and self._may_come_back(place, connection):
-            place.session.hold()
+            self._keep(place, site_of(connection.admitted.remote))
             self._tell_others(place, "speaker_away", "a speaker's connection was lost")
             for seat in self._seats.leave(place.seat, self._context.clock()):
                 self._give_up(seat.holder)
@@ -182,6 +184,14 @@ class Attendance:
             place.speaker.finish()
             await asyncio.wait({place.working})
         self._context.registry.release(place.session)
+
+    def _keep(self, place: Place, site: str) -> None:
+        def give_way() -> None:
+            if place.seat is not None:
+                self._seats.close(place.seat, "a speaker needs the room")
+            self._give_up(place)
+
+        place.session.hold(place.peer.id, Kept(site, self._context.clock(), give_way))
 
     def _may_come_back(self, place: Place, connection: ServerConnection) -> bool:
         if place.working is not None and place.working.done():
@@ -196,7 +206,7 @@ class Attendance:
 
     def _give_up(self, place: Place) -> None:
         """Its client does not come back."""
-        place.session.unhold()
+        place.session.unhold(place.peer.id)
         if place.speaker is not None:
             place.speaker.finish()  # its task releases the session, unless it failed meanwhile
         self._context.registry.release(place.session)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum
 from statistics import median
@@ -192,27 +192,34 @@ class _Speaker:
 class Demand:
     """What share of the workers' time the finals of all speakers take.
 
-    A speaker counts as one at most, however fast it sends. Bound: speakers, and of each the finals
-    of half a minute.
+    A speaker counts as one at most, however fast it sends. Bound: connections, and of each speaker
+    the finals of half a minute.
     """
 
     def __init__(self) -> None:
-        self._expected: deque[float] = deque(maxlen=KEPT_FINALS)
-        """When those were admitted who have not begun."""
+        self._expected: dict[Hashable, float] = {}
+        """Who is here and has not begun, and when it was let in."""
         self._speakers: dict[str, _Speaker] = {}
         self._costs: deque[tuple[float, float]] = deque(maxlen=KEPT_FINALS)
         """Seconds of audio, and seconds of one worker."""
 
-    def admitted(self, now_s: float) -> None:
+    def admitted(self, visitor: Hashable, now_s: float) -> None:
         """Somebody may send, and has not begun."""
-        self._expected.append(now_s)
+        self._expected[visitor] = now_s
+
+    def named(self, visitor: Hashable, speaker: str) -> None:
+        """Which speaker a visitor is, if it is expected to speak."""
+        if visitor in self._expected:
+            self._expected[speaker] = self._expected.pop(visitor)
+
+    def left(self, visitor: Hashable) -> None:
+        """Its connection is lost: it does not begin."""
+        self._expected.pop(visitor, None)
 
     def began(self, speaker: str, now_s: float) -> bool:
         """A speaker's first audio; whether it was admitted just now, and so counts already."""
         self._forget_expected(now_s)
-        expected = bool(self._expected)
-        if expected:
-            self._expected.popleft()
+        expected = self._expected.pop(speaker, None) is not None
         self._speakers[speaker] = _Speaker(now_s)
         return expected
 
@@ -250,8 +257,9 @@ class Demand:
         return cost * speech / max(1, workers)
 
     def _forget_expected(self, now_s: float) -> None:
-        while self._expected and self._expected[0] <= now_s - RECENT_S:
-            self._expected.popleft()
+        late = [who for who, at_s in self._expected.items() if at_s <= now_s - RECENT_S]
+        for who in late:
+            del self._expected[who]
 
 
 def _speech_share(speaker: _Speaker, now_s: float) -> float:

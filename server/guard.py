@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -17,8 +18,8 @@ from server.load_watch import LoadWatch
 from server.log_ids import with_fields
 from server.peer import Peer, Port, Role
 from server.porter import Rates
-from server.registry import Session, SessionRegistry
-from server.roll import Bounds, Limit, Roll, Visit, Wish
+from server.registry import Kept, Session, SessionRegistry
+from server.roll import Bounds, Limit, Living, Roll, Visit, Wish
 from server.settings import Settings
 from server.speaker_guard import NoRoomError, SpeakerGuard
 from server.statistics import ServerStatistics
@@ -95,14 +96,14 @@ class Guard:
 
     def admit(self, visit: Visit, handshake: Handshake) -> None:
         """A handshake was accepted (Porter)."""
-        wish = _wish(handshake)
-        self._roll.admit(visit, wish)
-        if wish.stream and not wish.returning:
-            self.load.admitted()
+        wish = _first_wish(handshake)
+        if self._roll.admit(visit, wish) and wish.stream:
+            self.load.admitted(visit)
 
     def leave(self, visit: Visit) -> None:
         """A connection is lost (Porter)."""
         self._roll.leave(visit)
+        self.load.left(visit)
 
     def failed(self, visit: Visit, failure: Failure) -> None:
         """A connection never came to a handshake (Porter)."""
@@ -116,42 +117,57 @@ class Guard:
 
     def gate(self, handshake: Handshake) -> Handshake | Refusal:
         """Let in whom there is room for. What the handshake names its session counts."""
-        wish = _wish(handshake)
-        limit = self._roll.full_for(wish, *self._living())
+        wish = _first_wish(handshake)
+        limit = self._unless_one_gives_way(self._roll.full_for(wish, self._living()))
         if limit is not None:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             if limit is Limit.ADDRESS:
                 status = HTTPStatus.TOO_MANY_REQUESTS
             return _refusal(status, limit.value, MESSAGES[limit])
-        if wish.stream and not wish.returning and not self.load.has_room():
+        if wish.stream and not self.load.has_room():
             return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED, OVERLOADED_MESSAGE)
         return handshake
 
-    def recount(self, handshake: Handshake, connection: Connection) -> None:
-        """It is known by now whose a connection is, and so in which session it will be."""
+    def came_back(self, connection: Connection, session: Session, *, speaks: bool) -> None:
+        """A connection has the place that it had: it counts by that, whatever is full."""
         assert connection.visit is not None
-        self._roll.change(connection.visit, _wish(handshake))
+        assert connection.admitted is not None
+        key = _key(session.namespace, session.id)
+        self._roll.change(connection.visit, Wish(connection.admitted.remote, key, stream=speaks))
 
-    async def readmits(self, handshake: Handshake, connection: Connection) -> bool:
-        """Whether who could not be judged at the door gets a place; if not, it is closed.
+    async def late_gate(self, handshake: Handshake, connection: Connection) -> bool:
+        """As `gate`, for who could not be judged at the door; who is not let in is closed.
 
-        That is who said that it had one and has none, and whose token came as first message.
+        That is whose token came as first message, and who said that it had a place and has none.
         """
-        returned = handshake.address.resume is Resume.BACK
-        if not returned and handshake.address.auth is not Auth.MESSAGE:
+        if not _comes_unknown(handshake):
             return True
-        assert connection.visit is not None
-        limit = self._roll.full_inside(connection.visit, *self._living())
+        visit, wish = connection.visit, _wish(handshake)
+        assert visit is not None
+        limit = self._unless_one_gives_way(self._roll.full_inside(wish, self._living()))
         reason = None if limit is None else limit.value
-        if reason is None and returned and _wish(handshake).stream and not self.load.has_room():
+        if reason is None and wish.stream and not self.load.has_room():
             reason = OVERLOADED
         if reason is None:
+            if self._roll.change(visit, wish) and wish.stream:
+                self.load.admitted(visit)
             return True
         self._count_refused(reason)
         port = handshake.port.value
         logger.info("%s: not let in (%s)", port, reason, extra=with_fields(reason=reason))
         await connection.close(TRY_AGAIN_LATER, f"{reason}; try again later")
         return False
+
+    def _unless_one_gives_way(self, limit: Limit | None) -> Limit | None:
+        """Where all streams are taken, too many of them for clients of one site that are away."""
+        if limit is not Limit.STREAMS or not self.load.has_room():
+            return limit
+        site = self._roll.gives_way(self._living())
+        if site is None:
+            return limit
+        of_site = (kept for kept in self._kept_streams() if kept.site == site)
+        min(of_site, key=lambda kept: kept.since_s).give_up()
+        return None
 
     def _count_refused(self, reason: str) -> None:
         self.statistics.add("handshakes_refused")
@@ -178,10 +194,12 @@ class Guard:
             statistics=self.statistics,
         )
         self._watches[peer.id] = watch
+        self.load.named(connection.visit, peer.id)
         try:
             await watch.run()
         finally:
             watch.end()
+            self.load.left(peer.id)
             if self._watches.get(peer.id) is watch:
                 del self._watches[peer.id]
 
@@ -215,7 +233,7 @@ class Guard:
 
     def reached(self) -> list[str]:
         """Which limits are reached now."""
-        return [limit.value for limit in self._roll.reached(*self._living())]
+        return [limit.value for limit in self._roll.reached(self._living())]
 
     def refusals(self) -> dict[str, int]:
         """Refused handshakes and streams since the start, by reason."""
@@ -227,20 +245,38 @@ class Guard:
                     found[reason] = found.get(reason, 0) + round(count)
         return found
 
-    def _living(self) -> tuple[list[str], int]:
+    def _living(self) -> Living:
         sessions = self._registry.sessions
-        names = [_key(session.namespace, session.id) for session in sessions]
-        return names, sum(session.stream_count for session in sessions)
+        return Living(
+            sessions=[_key(session.namespace, session.id) for session in sessions],
+            streams=sum(session.stream_count for session in sessions),
+            kept=Counter(kept.site for session in sessions for kept in session.kept),
+            kept_streams=Counter(kept.site for kept in self._kept_streams()),
+        )
+
+    def _kept_streams(self) -> list[Kept]:
+        return [kept for session in self._registry.sessions for kept in session.kept_streams]
+
+
+def _comes_unknown(handshake: Handshake) -> bool:
+    """Whether it is known only by its first message who it is, or which place it has."""
+    address = handshake.address
+    return address.auth is Auth.MESSAGE or address.resume is Resume.BACK
+
+
+def _first_wish(handshake: Handshake) -> Wish:
+    """What a handshake asks for, as far as it can be believed at the door."""
+    if _comes_unknown(handshake):
+        returning = handshake.address.resume is Resume.BACK
+        return Wish(handshake.remote, returning=returning)
+    return _wish(handshake)
 
 
 def _wish(handshake: Handshake) -> Wish:
     address = handshake.address
-    return Wish(
-        remote=handshake.remote,
-        session=_key(handshake.namespace, address.session or DEFAULT_SESSION),
-        stream=handshake.port is Port.AUDIO and address.role is Role.SPEAKER,
-        returning=address.resume is Resume.BACK,
-    )
+    key = _key(handshake.namespace, address.session or DEFAULT_SESSION)
+    speaks = handshake.port is Port.AUDIO and address.role is not Role.VIEWER
+    return Wish(handshake.remote, key, stream=speaks)
 
 
 def _key(namespace: str, name: str) -> str:

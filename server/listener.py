@@ -269,15 +269,16 @@ class Listener:
 
     async def _place(self, handshake: Handshake, connection: Connection) -> Place | None:
         """Where the connection belongs; None, and it is closed, if it does not say what it must."""
-        self._context.guard.recount(handshake, connection)
+        guard = self._context.guard
         if handshake.address.resume is Resume.BACK:
             request = await read_resume(connection)
             if request is None:
                 return None
             place = await self._attendance.old_place(handshake, request, connection)
             if place is not None:
+                guard.came_back(connection, place.session, speaks=place.speaker is not None)
                 return place
-        if not await self._context.guard.readmits(handshake, connection):
+        if not await guard.late_gate(handshake, connection):
             return None
         session_id = self._session_id(handshake.address)
         return self._attendance.new_place(handshake, session_id, connection)

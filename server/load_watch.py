@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from asr.batching import MAX_WAITING_FINAL_S
 from asr.calibration import TRIAL_SPEECH_S, Pace
@@ -65,9 +65,17 @@ class LoadWatch:
             return True
         return self._look() is not Step.REFUSING
 
-    def admitted(self) -> None:
+    def admitted(self, visitor: Hashable) -> None:
         """Somebody was let in who may speak."""
-        self._demand.admitted(self._clock())
+        self._demand.admitted(visitor, self._clock())
+
+    def named(self, visitor: Hashable, speaker_id: str) -> None:
+        """Which speaker that is."""
+        self._demand.named(visitor, speaker_id)
+
+    def left(self, visitor: Hashable) -> None:
+        """Its connection is lost; `visitor` is what it was known by last."""
+        self._demand.left(visitor)
 
     def speaker(self, speaker_id: str, refuse: Callable[[str], None]) -> SpeakerGuard:
         """Take note of a speaker until its guard is closed.

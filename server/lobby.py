@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+from server.access import site_of
+
 
 class Lobby:
-    """Counts them, in all and by address."""
+    """Counts them, in all and by address (of IPv6: by /64 network)."""
 
     def __init__(self, longest: int = 64, per_address: int = 8) -> None:
         self._longest = longest
@@ -18,13 +20,15 @@ class Lobby:
 
     def enter(self, remote: str) -> bool:
         """Whether one more may wait. Who may must `leave`."""
-        if len(self) >= self._longest or self._waiting[remote] >= self._per_address:
+        site = site_of(remote)
+        if len(self) >= self._longest or self._waiting[site] >= self._per_address:
             return False
-        self._waiting[remote] += 1
+        self._waiting[site] += 1
         return True
 
     def leave(self, remote: str) -> None:
         """It waits no more."""
-        self._waiting[remote] -= 1
-        if self._waiting[remote] <= 0:
-            del self._waiting[remote]
+        site = site_of(remote)
+        self._waiting[site] -= 1
+        if self._waiting[site] <= 0:
+            del self._waiting[site]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from audio.types import FrontendConfig
@@ -48,6 +49,15 @@ class AudioSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A place whose client is away: where that came from (`site_of`), and how the place ends."""
+
+    site: str
+    since_s: float
+    give_up: Callable[[], None]
+
+
 class Session:
     """A broadcast group: peers of both ports, one recording state, its own live settings."""
 
@@ -65,14 +75,14 @@ class Session:
         self._clock = clock
         self._peers: dict[str, Peer] = {}
         self._sources: dict[str, AudioSource] = {}
-        self._held = 0
+        self._kept: dict[str, Kept] = {}
         self._ring = ReplayRing(settings.resume_s + REPLAY_MARGIN_S)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def empty(self) -> bool:
         """Nobody is here or may come back, and no audio is being drained."""
-        return not self._peers and not self._sources and not self._held
+        return not self._peers and not self._sources and not self._kept
 
     @property
     def peers(self) -> tuple[Peer, ...]:
@@ -102,13 +112,23 @@ class Session:
         self._sources.pop(connection, None)
         self.apply(self.core.detach(connection))
 
-    def hold(self) -> None:
-        """Somebody's connection was lost: the session stays until `unhold`."""
-        self._held += 1
+    def hold(self, connection: str, kept: Kept) -> None:
+        """A connection was lost, and its client may come back: the session stays until `unhold`."""
+        self._kept[connection] = kept
 
-    def unhold(self) -> None:
+    def unhold(self, connection: str) -> None:
         """That client is back, or will not come."""
-        self._held -= 1
+        self._kept.pop(connection, None)
+
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """Places whose clients may come back."""
+        return tuple(self._kept.values())
+
+    @property
+    def kept_streams(self) -> tuple[Kept, ...]:
+        """Those of them that may send."""
+        return tuple(kept for name, kept in self._kept.items() if name in self._sources)
 
     def broadcast(self, event: SessionEvent) -> None:
         """Say something to everybody of this session: encoded once, and nobody waits."""

@@ -1,15 +1,21 @@
 """Who is connected, and whether somebody more may be. Pure: exact counts, no clock, no sockets.
 
 A visit is PENDING from the TCP connection to the end of the handshake, then ADMITTED, and GONE
-once the connection is lost, whatever else went wrong.
+once the connection is lost, whatever else went wrong. Addresses count by site (`site_of`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
+
+from server.access import site_of
+
+KEPT_SHARE: Final = 4
+"""A fourth of all streams may be kept for clients of one site that are away, whoever comes."""
 
 
 class Limit(Enum):
@@ -38,11 +44,24 @@ class Wish:
     """What somebody asks for."""
 
     remote: str
-    session: str
-    stream: bool
-    """It wants to send audio."""
+    session: str | None = None
+    """None until it is known who asks, or which place it has: then it is a connection only."""
+    stream: bool = False
+    """It may send audio."""
     returning: bool = False
     """It says that it has a place already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """What there is inside, with or without a connection."""
+
+    sessions: Collection[str] = ()
+    streams: int = 0
+    kept: Mapping[str, int] = field(default_factory=dict)
+    """Places whose client is away, by site."""
+    kept_streams: Mapping[str, int] = field(default_factory=dict)
+    """Those of them that may send."""
 
 
 class Stage(Enum):
@@ -63,7 +82,7 @@ class Visit:
 
 
 class Roll:
-    """Counts visits. What others know of sessions and streams comes in with each question."""
+    """Counts visits. What is inside without one comes in with each question."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
@@ -76,96 +95,119 @@ class Roll:
     def arrive(self, remote: str) -> Visit | None:
         """A TCP connection; None if too many of its address have not said what they want yet."""
         bound = self.bounds.pending_per_address
-        if bound and self._pending[remote] >= bound:
+        site = site_of(remote)
+        if bound and self._pending[site] >= bound:
             return None
-        self._pending[remote] += 1
+        self._pending[site] += 1
         return Visit(remote)
 
-    def admit(self, visit: Visit, wish: Wish) -> None:
-        """The handshake of a visit was accepted."""
+    def admit(self, visit: Visit, wish: Wish) -> bool:
+        """The handshake of a visit was accepted; whether it counts, for it may be lost already."""
         if visit.stage is not Stage.PENDING:
-            return
+            return False
         visit.stage, visit.wish = Stage.ADMITTED, wish
-        _take(self._pending, visit.remote)
+        _take(self._pending, site_of(visit.remote))
         self._count(wish)
+        return True
 
-    def _count(self, wish: Wish) -> None:
-        self.connections += 1
-        self._addresses[wish.remote] += 1
-        self.streams += wish.stream
-        self._sessions[wish.session] += 1
-
-    def change(self, visit: Visit, wish: Wish) -> None:
-        """More is known of what an admitted visit is for."""
-        if visit.stage is Stage.ADMITTED and visit.wish is not None:
-            self._uncount(visit.wish)
-            visit.wish = wish
-            self._count(wish)
+    def change(self, visit: Visit, wish: Wish) -> bool:
+        """More is known of what an admitted visit is for; whether it counts."""
+        if visit.stage is not Stage.ADMITTED or visit.wish is None:
+            return False
+        self._uncount(visit.wish)
+        visit.wish = wish
+        self._count(wish)
+        return True
 
     def leave(self, visit: Visit) -> None:
         """The connection of a visit is lost."""
         stage, visit.stage = visit.stage, Stage.GONE
         if stage is Stage.PENDING:
-            _take(self._pending, visit.remote)
+            _take(self._pending, site_of(visit.remote))
         if stage is Stage.ADMITTED and visit.wish is not None:
             self._uncount(visit.wish)
 
+    def _count(self, wish: Wish) -> None:
+        self.connections += 1
+        self._addresses[site_of(wish.remote)] += 1
+        self.streams += wish.stream
+        if wish.session is not None:
+            self._sessions[wish.session] += 1
+
     def _uncount(self, wish: Wish) -> None:
         self.connections -= 1
-        _take(self._addresses, wish.remote)
+        _take(self._addresses, site_of(wish.remote))
         self.streams -= wish.stream
-        _take(self._sessions, wish.session)
+        if wish.session is not None:
+            _take(self._sessions, wish.session)
 
     @property
     def pending(self) -> int:
         """TCP connections that have not said what they want."""
         return self._pending.total()
 
-    def full_for(self, wish: Wish, sessions: Collection[str], streams: int) -> Limit | None:
-        """What forbids this, None if nothing does.
+    def full_for(self, wish: Wish, living: Living) -> Limit | None:
+        """What forbids this at the door, None if nothing does.
 
-        `sessions` and `streams` are those that live on without a connection, too.
+        A kept place counts for its address as a connection does, but not against who comes back.
         """
-        bounds = self.bounds
-        if bounds.per_address and self._addresses[wish.remote] >= bounds.per_address:
+        bounds, site = self.bounds, site_of(wish.remote)
+        here = self._addresses[site] + (0 if wish.returning else living.kept.get(site, 0))
+        if bounds.per_address and here >= bounds.per_address:
             return Limit.ADDRESS
         if bounds.connections and self.connections >= bounds.connections:
             return Limit.CONNECTIONS
-        return None if wish.returning else self._full_inside(wish, sessions, streams, 0)
+        return self._full_inside(wish, living)
 
-    def full_inside(self, visit: Visit, sessions: Collection[str], streams: int) -> Limit | None:
-        """As `full_for`, for a visit that was admitted as returning and has no place after all."""
-        if visit.wish is None:
-            return None
-        return self._full_inside(visit.wish, sessions, streams, 1)
+    def full_inside(self, wish: Wish, living: Living) -> Limit | None:
+        """As `full_for`, for a visit that counts as a connection already, and has no place."""
+        bounds, site = self.bounds, site_of(wish.remote)
+        here = self._addresses[site] + living.kept.get(site, 0)
+        if bounds.per_address and here > bounds.per_address:
+            return Limit.ADDRESS
+        return self._full_inside(wish, living)
 
-    def _full_inside(
-        self, wish: Wish, sessions: Collection[str], streams: int, own: int
-    ) -> Limit | None:
-        """`own` of the counted visits is that of the wish itself."""
-        bounds = self.bounds
-        if bounds.sessions and wish.session not in sessions:
-            new = self._sessions[wish.session] <= own
-            if new and self._session_count(sessions) - own >= bounds.sessions:
-                return Limit.SESSIONS
-        if wish.stream and bounds.streams and max(self.streams - own, streams) >= bounds.streams:
+    def _full_inside(self, wish: Wish, living: Living) -> Limit | None:
+        bounds, opens = self.bounds, self._opens(wish.session, living)
+        if opens and bounds.sessions and self._session_count(living) >= bounds.sessions:
+            return Limit.SESSIONS
+        if wish.stream and bounds.streams and self._stream_count(living) >= bounds.streams:
             return Limit.STREAMS
         return None
 
-    def reached(self, sessions: Collection[str], streams: int) -> list[Limit]:
+    def gives_way(self, living: Living) -> str | None:
+        """Where all streams are taken: the site of which a kept one gives way to a speaker.
+
+        It is the one that keeps most, if that is more than its share.
+        """
+        site, count = max(living.kept_streams.items(), key=lambda kept: kept[1], default=("", 0))
+        return site if count > max(1, self.bounds.streams // KEPT_SHARE) else None
+
+    def reached(self, living: Living) -> list[Limit]:
         """Which bounds are reached now, for some address or for all."""
         bounds = self.bounds
+        here = max((self._addresses + Counter(living.kept)).values(), default=0)
         counts = (
             (Limit.PENDING, bounds.pending_per_address, max(self._pending.values(), default=0)),
-            (Limit.ADDRESS, bounds.per_address, max(self._addresses.values(), default=0)),
+            (Limit.ADDRESS, bounds.per_address, here),
             (Limit.CONNECTIONS, bounds.connections, self.connections),
-            (Limit.SESSIONS, bounds.sessions, self._session_count(sessions)),
-            (Limit.STREAMS, bounds.streams, max(self.streams, streams)),
+            (Limit.SESSIONS, bounds.sessions, self._session_count(living)),
+            (Limit.STREAMS, bounds.streams, self._stream_count(living)),
         )
         return [limit for limit, bound, count in counts if bound and count >= bound]
 
-    def _session_count(self, sessions: Collection[str]) -> int:
-        return len(sessions) + sum(name not in sessions for name in self._sessions)
+    def _opens(self, session: str | None, living: Living) -> bool:
+        """Whether there would be one session more."""
+        if session is None:
+            return False
+        return session not in living.sessions and session not in self._sessions
+
+    def _session_count(self, living: Living) -> int:
+        return len(living.sessions) + sum(name not in living.sessions for name in self._sessions)
+
+    def _stream_count(self, living: Living) -> int:
+        """Those of visits and of kept places; or all inside, with those that end just now."""
+        return max(self.streams + sum(living.kept_streams.values()), living.streams)
 
 
 def _take(counter: Counter[str], key: str) -> None:

@@ -15,7 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.http11 import Response
 
-from tests.support.running_server import Client, RunningServer, run_server
+from tests.support.running_server import RunningServer, run_server
+from tests.support.server_status import open_when_free, status_of
 from tests.support.speech import pcm16, utterances
 
 LIMIT_S = 10.0
@@ -26,19 +27,6 @@ async def refusal(url: str) -> Response:
     with pytest.raises(InvalidStatus) as refused:
         await connect(url)
     return refused.value.response
-
-
-async def open_when_free(url: str) -> ClientConnection:
-    """A connection, once the server has noticed that another one has gone."""
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            with contextlib.suppress(InvalidStatus):
-                return await connect(url)
-            await asyncio.sleep(0)
-
-
-async def status_of(control: Client) -> dict[str, Any]:
-    return await control.ask({"type": "get_status"}, "server_status")
 
 
 @asynccontextmanager

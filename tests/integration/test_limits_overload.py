@@ -6,11 +6,9 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -20,6 +18,7 @@ from asr.engine import TrialLoad, TrialTime
 from asr.scripted_engine import ScriptedEngine
 from tests.support.resuming import ResumingClient
 from tests.support.running_server import Client, RunningServer, ScriptedModels, run_server
+from tests.support.server_status import status_of, until_status
 from tests.support.speaking import BLOCK_BYTES, say
 from tests.support.speech import pcm16, pieces, utterances
 
@@ -78,7 +77,7 @@ async def test_speakers_beyond_the_machine_are_refused_and_those_inside_are_hear
         async with asyncio.timeout(LIMIT_S):
             told = await asyncio.gather(*(speak(server, f"s{n}", 3) for n in range(32)))
         async with server.control() as control:
-            status = await control.ask({"type": "get_status"}, "server_status")
+            status = await status_of(control)
             counters = (await control.ask({"type": "get_statistics"}, "statistics"))["counters"]
     inside = [latencies for latencies in told if latencies is not None]
     refused = len(told) - len(inside)
@@ -143,7 +142,7 @@ async def test_a_connection_that_begins_to_speak_in_an_overload_is_closed_with_1
         assert [e["code"] for e in silent.events if e["type"] == "error"] == ["overloaded"]
         gate.set()
         assert (await waiting.until("final_transcription"))["text"]
-        status = await control.ask({"type": "get_status"}, "server_status")
+        status = await status_of(control)
         assert status["refusals"] == {"overloaded": 1}
 
 
@@ -179,14 +178,6 @@ async def test_what_is_refused_is_not_acknowledged(
 
 async def until_admission(control: Client, step: str) -> None:
     await until_status(control, lambda status: bool(status["admission"] == step))
-
-
-async def until_status(control: Client, holds: Callable[[dict[str, Any]], bool]) -> None:
-    async with asyncio.timeout(LIMIT_S):
-        while True:
-            if holds(await control.ask({"type": "get_status"}, "server_status")):
-                return
-            await asyncio.sleep(0.05)  # the server looks at its load now and then
 
 
 async def test_a_file_is_slowed_while_others_need_the_workers_and_not_otherwise(

@@ -103,6 +103,14 @@ def test_few_addresses_are_remembered() -> None:
     assert attempts.wait_s("192.0.2.4", 0.0) > 0
 
 
+def test_a_network_of_ipv6_waits_in_the_lobby_as_one_address() -> None:
+    lobby = Lobby(longest=8, per_address=2)
+    assert [lobby.enter(f"2001:db8::{number}") for number in (1, 2, 3)] == [True, True, False]
+    assert lobby.enter("2001:db8:0:1::1")
+    lobby.leave("2001:db8::1")
+    assert lobby.enter("2001:db8::3")
+
+
 def test_the_lobby_holds_so_many_in_all_and_of_one_address() -> None:
     lobby = Lobby(longest=3, per_address=2)
     assert [lobby.enter("a"), lobby.enter("a"), lobby.enter("a")] == [True, True, False]

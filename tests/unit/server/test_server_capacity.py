@@ -125,18 +125,41 @@ def test_what_is_dropped_or_forgotten_is_not_late() -> None:
 def demand_of(speakers: int, now_s: float = 0.0) -> Demand:
     demand = Demand()
     for number in range(speakers):
-        demand.admitted(now_s)
+        demand.admitted(str(number), now_s)
         assert demand.began(str(number), now_s)
     return demand
 
 
 def test_newcomers_count_before_they_speak() -> None:
     demand = Demand()
-    for _ in range(4):
-        demand.admitted(0.0)
+    for number in range(4):
+        demand.admitted(number, 0.0)
     assert demand.share(0.1, workers=1, now_s=0.0) == pytest.approx(0.1 * SPEECH_SHARE * 5)
     assert demand.share(0.1, workers=2, now_s=0.0) == pytest.approx(0.05 * SPEECH_SHARE * 5)
     assert not demand.anybody(RECENT_S)  # nobody began: they only listen
+
+
+def test_who_left_before_it_spoke_is_not_expected() -> None:
+    demand = Demand()
+    for number in range(8):
+        demand.admitted(number, 0.0)
+        demand.left(number)
+    assert not demand.anybody(0.0)
+    assert demand.share(9.0, workers=1, now_s=0.0) == 0.0
+
+
+def test_who_begins_is_expected_no_more_and_others_still_are() -> None:
+    demand = Demand()
+    for visitor, speaker in ((1, "a1"), (2, "a2")):
+        demand.admitted(visitor, 0.0)
+        demand.named(visitor, speaker)
+    demand.named(3, "a3")  # let in long ago
+    assert not demand.began("a3", 1.0)
+    assert demand.began("a1", 1.0)
+    demand.left("a1")
+    assert demand.share(0.1, workers=1, now_s=1.0) == pytest.approx(0.1 * SPEECH_SHARE * 4)
+    demand.left("a2")
+    assert demand.share(0.1, workers=1, now_s=1.0) == pytest.approx(0.1 * SPEECH_SHARE * 3)
 
 
 def test_two_are_let_in_whatever_is_foretold() -> None:
@@ -167,6 +190,6 @@ def test_who_left_counts_no_more() -> None:
 
 def test_who_begins_long_after_it_came_was_not_counted() -> None:
     demand = Demand()
-    demand.admitted(0.0)
+    demand.admitted("a", 0.0)
     assert not demand.began("a", RECENT_S)
     assert demand.anybody(1e9)
