@@ -67,9 +67,10 @@ async def test_a_final_has_the_published_fields_first_and_reaches_both_ports(
 
 async def test_partials_grow_before_the_final(tmp_path: Path) -> None:
     async with run_server(tmp_path) as server, server.audio() as audio:
-        for piece in pieces(pcm16(utterances(4.0)), 3_200):
+        for number, piece in enumerate(pieces(pcm16(utterances(4.0)), 3_200)):
             await audio.send(piece)
-            await asyncio.sleep(0.005)
+            if number in (20, 32):  # what is decoded meanwhile would be no partial of it
+                await audio.until("realtime_transcription")
         final = await audio.until("final_transcription")
         partials = [e for e in audio.events if e["type"] == "realtime_transcription"]
         assert len(partials) >= 2
