@@ -7,9 +7,7 @@ that faster-whisper would use.
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from asr.engine import EngineError, EngineInfo, Prepared, TrialLoad, TrialTime
 from asr.features import FRAMES_PER_S, FULL_FRAMES, Features, context_frames, log_mel
+from asr.freed_memory import return_freed_memory
 from asr.tokenizer_pool import TokenizerPool
 from asr.types import DecodeOptions, DecodeRequest, Hypothesis, ModelSpec
 
@@ -153,7 +152,7 @@ class Ct2Engine:
                 raise EngineError("unload_failed", f"{self.info.model_id} is still busy")
             time.sleep(0.01)
             self._model.unload_model()
-        _return_freed_memory()
+        return_freed_memory()
 
     def _prompt_of(self, glossary: str) -> list[int]:
         """The prompt, after the glossary as the text before: as much of it as there is room for."""
@@ -226,14 +225,6 @@ def _faint_noise(batch: int, n_mels: int, frames: int) -> Features:
     """Features (batch, n_mels, frames) near the floor of what Whisper hears, always the same."""
     noise = np.random.default_rng(0).normal(-1.0, 0.1, (batch, n_mels, frames))
     return noise.astype(np.float32)
-
-
-def _return_freed_memory() -> None:
-    """Have glibc give freed weights back to the system; by itself it keeps most of them."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
 
 
 def _engine_error(error: Exception, code: str) -> EngineError:

@@ -39,6 +39,7 @@ from server.first_model import FirstModel
 from server.greeting import Greeting, Reach, own_hosts
 from server.guard import Guard
 from server.hangup import watch_hangup
+from server.heap import keep_small
 from server.http import Page
 from server.listener import Listener
 from server.log_ids import LogIds, with_fields
@@ -124,6 +125,7 @@ class App:
         if not await self._unless_stopped(loading):
             return
         context.tasks.spawn(Watching(context).run(), name="watchdog")
+        context.tasks.spawn(keep_small(), name="heap")
         context.tasks.spawn(self._reload_when_asked(context, listener), name="reload")
         await listener.open()
         self._greet(context)

@@ -1,15 +1,20 @@
-"""How many heaps glibc makes for the threads of this process."""
+"""What glibc keeps for this process: how many heaps, and for how long what was freed."""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import sys
+from collections.abc import Callable
 from typing import Final
+
+from asr.freed_memory import return_freed_memory
 
 M_ARENA_MAX: Final = -8
 """glibc's malloc.h."""
 
 FEWEST: Final = 2
+RETURN_EVERY_S: Final = 60.0
 
 
 def bound_heaps(cpu_count: int) -> None:
@@ -22,3 +27,16 @@ def bound_heaps(cpu_count: int) -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
             mallopt(M_ARENA_MAX, max(FEWEST, cpu_count))
+
+
+async def keep_small(
+    every_s: float = RETURN_EVERY_S, give_back: Callable[[], object] = return_freed_memory
+) -> None:
+    """Give back now and then what decodes freed, until cancelled.
+
+    Their buffers are of every size, and what is small and long-lived comes to lie between them: by
+    itself a heap grows with every new worst case, and stays so.
+    """
+    while True:
+        await asyncio.sleep(every_s)
+        await asyncio.to_thread(give_back)
