@@ -130,7 +130,7 @@ async def test_a_browser_that_keeps_nothing_says_so(
     await page.click("#autosave")
     message = page.locator("#messages li.error")
     await expect(message).to_contain_text("This browser keeps nothing")
-    await expect(message).to_contain_text("Export the transcript")
+    await expect(message).to_contain_text("Export before you leave")
     await expect(page.locator("#autosave")).not_to_be_checked()
 
 

@@ -196,7 +196,7 @@ async def test_files_that_came_for_later_are_told(page: Page, server: FakeServer
         ("unsafe_format", "Choose another model", "เลือกโมเดลอื่น"),
         ("offline", "without --offline", "โดยไม่มี --offline"),
         ("needs_convert_packages", f"--convert {TURBO}", f"--convert {TURBO}"),
-        ("conversion_failed", "its log", "ล็อก"),
+        ("conversion_failed", "proxy (HTTPS_PROXY) and log", "ล็อก"),
         ("conversion_timeout", "a smaller one", "โมเดลเล็ก"),
         ("out_of_memory", "a smaller one", "โมเดลเล็ก"),
         ("too_slow", "a smaller one", "โมเดลเล็ก"),
