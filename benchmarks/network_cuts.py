@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.dataset import Pcm16, evaluation_folder, load_clips
 from benchmarks.server_process import RunningServer, running_server
-from benchmarks.tcp_line import TcpLine
+from benchmarks.tcp_line import TcpLine, break_lines
 from client import AsrConnection, connect
 from client.addresses import Addresses
 from client.conversation import Conversation
@@ -88,25 +88,13 @@ async def speak(
         notes = StringIO()
         view = PlainView(StringIO(), notes)
         conversation = Conversation(connecting, Feed(LiveSpeech(samples)), view)
-        breaking = asyncio.create_task(_break(cut, (to_control, to_audio)), name="cut")
+        breaking = asyncio.create_task(break_lines(cut, (to_control, to_audio)), name="cut")
         try:
             await conversation.hold()
         finally:
             breaking.cancel()
         texts = [final.text for final in conversation.finals]
         return Outcome(texts, conversation.failed, notes.getvalue().splitlines())
-
-
-async def _break(cut: tuple[float, float, str] | None, lines: Sequence[TcpLine]) -> None:
-    if cut is None:
-        return
-    at_s, for_s, kind = cut
-    await asyncio.sleep(at_s)
-    for line in lines:
-        (line.cut if kind == "cut" else line.freeze)()
-    await asyncio.sleep(for_s)
-    for line in lines:
-        line.mend()
 
 
 def speeches(count: int) -> list[Pcm16]:

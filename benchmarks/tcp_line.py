@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Self
 
 BLOCK_BYTES = 65_536
@@ -78,3 +79,16 @@ class TcpLine:
             writer.close()
         except OSError:
             writer.transport.abort()
+
+
+async def break_lines(cut: tuple[float, float, str] | None, lines: Sequence[TcpLine]) -> None:
+    """Break lines once: after so long, for so long, by `cut` or `freeze`. None breaks none."""
+    if cut is None:
+        return
+    at_s, for_s, kind = cut
+    await asyncio.sleep(at_s)
+    for line in lines:
+        (line.cut if kind == "cut" else line.freeze)()
+    await asyncio.sleep(for_s)
+    for line in lines:
+        line.mend()

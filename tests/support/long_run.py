@@ -18,7 +18,7 @@ from websockets.exceptions import WebSocketException
 
 from benchmarks.dataset import Pcm16
 from benchmarks.network_cuts import LiveSpeech
-from benchmarks.tcp_line import TcpLine
+from benchmarks.tcp_line import TcpLine, break_lines
 from client import AsrConnection, connect
 from client.addresses import Addresses
 from client.conversation import Conversation
@@ -145,7 +145,7 @@ class Traffic:
 
             view = ListeningView(StringIO(), StringIO())
             conversation = Conversation(connecting, Feed(LiveSpeech(samples)), view)
-            breaking = asyncio.create_task(_break(cut, (control, audio)), name="cut")
+            breaking = asyncio.create_task(break_lines(cut, (control, audio)), name="cut")
             failed = False
             try:
                 await conversation.hold()
@@ -258,15 +258,3 @@ async def carry_out(server: ServerProcess, plan: Plan, run: LongRun) -> None:
 async def _until(stop: asyncio.Event, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
     while not stop.is_set():
         await act()
-
-
-async def _break(cut: tuple[float, float, str] | None, lines: Sequence[TcpLine]) -> None:
-    if cut is None:
-        return
-    at_s, for_s, kind = cut
-    await asyncio.sleep(at_s)
-    for line in lines:
-        (line.cut if kind == "cut" else line.freeze)()
-    await asyncio.sleep(for_s)
-    for line in lines:
-        line.mend()
