@@ -28,6 +28,6 @@ VOLUME /cache
 EXPOSE 8765 8766
 # ready once a model answers; the first start makes the built-in one (seconds)
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --start-interval=2s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8765/readyz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('THAI_ASR_CONTROL_PORT', '8765') + '/readyz', timeout=4)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["python", "realtime_thai_asr_server.py"]
