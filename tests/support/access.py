@@ -73,4 +73,10 @@ def authenticate(token: str, **more: Any) -> str:
 async def reload(server: RunningServer) -> None:
     """Read tokens and certificate again, as SIGHUP does it, to the end."""
     server.app.reload()
-    await asyncio.gather(*(t for t in asyncio.all_tasks() if t.get_name() == "reload"))
+    while not (begun := _reloads()):  # noqa: ASYNC110 - it begins within a few turns of the loop
+        await asyncio.sleep(0)
+    await asyncio.gather(*begun)
+
+
+def _reloads() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task.get_name() == "reload once"]
