@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, cast
 
 from websockets.asyncio.server import Server, ServerConnection
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 from websockets.typing import Data
@@ -29,9 +29,12 @@ SEND_BUFFER_BYTES = 65_536
 """What the system takes for a client that does not read. Left to itself it takes megabytes, for
 each of them, and a viewer that falls behind would read minutes of old news first."""
 
-UNSENT_BYTES = 131_072
-"""More than that unsent, and nothing is read: each ping would be answered by one more pong. Events
-alone wait elsewhere before they are so many (`Outbox`)."""
+PONG_BYTES = 65_536
+"""More than that of pongs unread by the client, and nothing is read: each ping would be answered by
+one more. Events wait elsewhere before they are so many (`Outbox`)."""
+
+LOOKS = 8
+"""Times that it is looked, within `ping_timeout`, whether what is unsent became less."""
 
 PIECE_BYTES = 2_048
 """Parsed before it is looked whether the rates allow more: so far they may be overdrawn."""
@@ -71,6 +74,7 @@ class Connection(ServerConnection):
         self._opening = True
         self._timed_out = False
         self._takes = True
+        self._pong_bytes = 0
         self._in_hand = False
         """Its handler has a message that is not dealt with yet."""
         self._alive_s = self._used_s = self.loop.time()
@@ -157,7 +161,7 @@ class Connection(ServerConnection):
 
         Nor does time count in which something of the client's waits for this server.
         """
-        if self._in_hand or self._waits or (self._unread and not self._unsent):
+        if self._in_hand or self._waits or (self._unread and not self._owes_pongs):
             return 0.0
         return self.loop.time() - self._used_s
 
@@ -176,6 +180,8 @@ class Connection(ServerConnection):
     def process_event(self, event: Event) -> None:
         """Count frames: pings and fragments cost as much as messages."""
         self._frames += 1
+        if self.paused and isinstance(event, Frame) and event.opcode is Opcode.PING:
+            self._pong_bytes += 2 + len(event.data)
         super().process_event(event)
 
     def send_data(self) -> None:
@@ -188,6 +194,7 @@ class Connection(ServerConnection):
     def resume_writing(self) -> None:
         """The client has read most of what it was sent."""
         super().resume_writing()
+        self._pong_bytes = 0
         self._alive_s = self.loop.time()
         self.loop.call_soon(self._read_on)
 
@@ -234,12 +241,12 @@ class Connection(ServerConnection):
 
     @property
     def _held_up(self) -> bool:
-        return self._waits or self._unsent
+        return self._waits or self._owes_pongs
 
     @property
-    def _unsent(self) -> bool:
-        """The client does not read, and much waits for it."""
-        return self.transport.get_write_buffer_size() > UNSENT_BYTES
+    def _owes_pongs(self) -> bool:
+        """The client does not read, and pings."""
+        return self._pong_bytes > PONG_BYTES
 
     @property
     def _waits(self) -> bool:
@@ -328,13 +335,15 @@ class Connection(ServerConnection):
         await (await self.ping())
 
     async def _answered(self, pong: asyncio.Future[None], limit_s: float) -> bool:
-        asked_s = self.loop.time()
+        asked_s, unsent_bytes = self.loop.time(), self.transport.get_write_buffer_size()
         while True:
             left_s = max(asked_s, self._alive_s) + limit_s - self.loop.time()
-            done, _ = await asyncio.wait({pong}, timeout=max(0.0, left_s))
+            look_s = min(max(0.0, left_s), limit_s / LOOKS)
+            done, _ = await asyncio.wait({pong}, timeout=look_s)
             if done:
                 return True
-            if self._waits:
+            before, unsent_bytes = unsent_bytes, self.transport.get_write_buffer_size()
+            if self._waits or unsent_bytes < before:  # who reads slowly reads
                 asked_s = self.loop.time()
             elif max(asked_s, self._alive_s) + limit_s <= self.loop.time():
                 return False

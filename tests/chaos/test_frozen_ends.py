@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.protocol import State
 
 from tests.support.narrow_socket import narrow_socket
+from tests.support.open_door import open_door
 from tests.support.raw_websocket import PING, frame, handshake
 from tests.support.running_server import RunningServer, run_server
 from tests.support.watchman import at_rest, back_to, watching
@@ -22,6 +25,7 @@ NEWS = 200
 """More than fills the buffers, and fewer than the outbox holds."""
 
 ID_CHARS, GLOSSARY_CHARS = 250, 200
+MUCH_BYTES = 800_000
 LIMIT_S = 15.0
 PINGED_S = 1.0
 PINGED: dict[str, Any] = {"ping_interval_s": PINGED_S, "ping_timeout_s": PINGED_S}
@@ -79,6 +83,41 @@ async def test_who_reads_nothing_is_gone(tmp_path: Path, changes: dict[str, Any]
                 await until_nobody(server)
             assert await back_to(before) == before
             assert watchman.troubles == []
+
+
+async def test_who_reads_slowly_stays() -> None:
+    """Its pong comes behind what it has not read yet: longer than pongs are waited for."""
+    spoken_to: list[ServerConnection] = []
+
+    async def say_much(connection: ServerConnection) -> None:
+        spoken_to.append(connection)
+        await connection.send("x" * MUCH_BYTES)
+        await connection.wait_closed()
+
+    async with serve(
+        say_much,
+        "127.0.0.1",
+        0,
+        create_connection=open_door(),
+        compression=None,
+        ping_interval=0.5,
+        ping_timeout=1.5,
+    ) as server:
+        with narrow_socket(server.sockets[0].getsockname()[1]) as narrow:
+            narrow.setblocking(False)
+            async with asyncio.timeout(60):
+                assert await sipped_bytes(narrow) >= MUCH_BYTES
+            assert [connection.state for connection in spoken_to] == [State.OPEN]
+
+
+async def sipped_bytes(narrow: socket.socket) -> int:
+    """How much comes to a viewer that reads a little at a time."""
+    loop, count = asyncio.get_running_loop(), 0
+    await loop.sock_sendall(narrow, handshake("/"))
+    while count < MUCH_BYTES and (sip := await loop.sock_recv(narrow, 4_096)):
+        count += len(sip)
+        await asyncio.sleep(0.02)
+    return count
 
 
 async def test_who_pings_and_reads_nothing_is_gone(tmp_path: Path) -> None:
