@@ -63,6 +63,7 @@ async def server_of(
         {
             "control_port": 0,
             "audio_port": 0,
+            "admit_latency_s": 0.0,  # a busy machine is no failure
             "model": model,
             "models_file": str(catalogue),
             "cache_dir": str(cache_dir),
