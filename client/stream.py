@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from client.audio_sender import AudioSender
-from client.endings import LEAVING, closed_by_server, lost
+from client.endings import ENDS, LEAVING, closed_by_server, lost
 from client.errors import (
     ClientError,
     ConnectionLostError,
@@ -41,7 +41,8 @@ ACK_LIMIT_S = 120.0
 """The server takes what is on its way and decodes it before it acknowledges `audio_end`."""
 
 FAREWELL_LIMIT_S = 10.0
-"""A server that closed the control port may drain so long before it closes the other."""
+"""A server that closed the control port and will be back may drain so long before it closes the
+other. One that sends this client away for good is waited for longer."""
 
 EVENT_QUEUE_LIMIT = 256
 
@@ -275,7 +276,8 @@ class AsrConnection:
             ended = lost(error)
         if not from_audio and socket.close_code in LEAVING:
             # finals may still come on the audio port; without them their audio would be sent again
-            await asyncio.wait(self._readers[1:], timeout=FAREWELL_LIMIT_S)
+            limit_s = ACK_LIMIT_S if socket.close_code in ENDS else FAREWELL_LIMIT_S
+            await asyncio.wait(self._readers[1:], timeout=limit_s)
         self._finish(ended)
 
     async def _take(self, event: Event, from_audio: bool) -> None:

@@ -159,7 +159,8 @@ class App:
         while True:
             await self._reload_asked.wait()
             self._reload_asked.clear()
-            context.tasks.spawn(listener.reload(), name="reload once")
+            once = context.tasks.spawn(listener.reload(), name="reload once")
+            await asyncio.wait({once})  # what is read last counts
 
     def watch_signals(self) -> None:
         """Have Ctrl-C and SIGTERM stop the server, and SIGHUP have it read tokens and certificate.

@@ -60,6 +60,9 @@ _PASSING_EVENTS: Final = (
     ErrorEvent,
 )
 
+_MAKESHIFT: Final = (RealtimeTranscription, SpeechStartedEvent, SpeechEndedEvent)
+"""Events that a final or the next of their kind makes up for: to forget them is no loss."""
+
 _Utterance: TypeAlias = tuple[str, int]
 
 
@@ -101,7 +104,7 @@ class ReplayRing:
         self._unsettled: dict[_Utterance, list[int]] = {}
         """The kept partials and provisional finals of each utterance that has no final yet."""
         self._forgotten = 0
-        """The newest event that was forgotten for its age or the bound."""
+        """The newest event that was forgotten for its age or the bound, and is a loss."""
         self._forgotten_of: dict[str, int] = {}
         """The same of what was said to one connection."""
         self.last_id = 0
@@ -144,6 +147,8 @@ class ReplayRing:
     def _note_forgotten(self, gone: Iterable[Told]) -> None:
         for told in gone:
             self._settle(told)
+            if isinstance(told.event, _MAKESHIFT):
+                continue
             if told.to is None:
                 self._forgotten = max(self._forgotten, told.event_id)
             else:

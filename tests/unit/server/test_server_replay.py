@@ -12,6 +12,7 @@ from server.messages import (
     FinalTranscription,
     Notice,
     RealtimeTranscription,
+    SpeechStartedEvent,
 )
 from server.replay import LASTING, MAX_LOSERS, PASSING, ReplayRing
 from server.shelf import Room
@@ -223,3 +224,15 @@ def test_the_latest_texts_are_finals_and_what_is_open() -> None:
     assert [p.text for p in partials] == ["tw"]
     finals, _ = ring.latest_texts(61.0)
     assert [f.text for f in finals] == ["other"]
+
+
+def test_what_later_events_make_up_for_is_no_loss() -> None:
+    ring = ReplayRing(60.0)
+    for number in range(PASSING.events + 5):
+        begun = SpeechStartedEvent(session_id="s", stream_id="a1.1", utterance_id=number, at_ms=0)
+        ring.note(begun, 0.0)
+        ring.note(partial("x", number), 0.0)
+    ring.note(final("said"), 0.0)
+    missed = ring.since(0, "a1", 0.0)
+    assert missed.complete
+    assert missed.told[-1].event_id == ring.last_id
