@@ -114,6 +114,17 @@ async def test_finals_that_come_behind_the_control_port_s_end_are_heard(
             await anext(connection)
 
 
+async def test_who_is_sent_away_for_good_hears_its_last_finals_however_late(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "FAREWELL_LIMIT_S", 0.01)
+    async with connect(both(server)) as connection:
+        await server.hang_up(Port.CONTROL, 4032)
+        await asyncio.sleep(0.2)  # longer than a server is waited for that will be back
+        server.say_on(Port.AUDIO, final("คำท้าย"))
+        assert isinstance(await anext(connection), FinalTranscription)
+
+
 async def test_a_server_that_leaves_one_port_open_is_left(
     server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
