@@ -314,6 +314,7 @@ class AudioActor:
                 self._perform(index, recogniser.feed((item,), time.monotonic()))
                 if count % ITEMS_BETWEEN_YIELDS == 0:
                     await asyncio.sleep(0)
+        self._account.note_heard()
         longest = max(result.streams, key=len)
         heard = sum(len(item.samples) for item in longest if isinstance(item, PcmBlock))
         if not self._intake.mid_speech and self._quiet.lasts(heard):

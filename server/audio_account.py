@@ -28,6 +28,9 @@ class AudioAccount:
         self._recognisers = recognisers
         self._listener = listener
         self._received: tuple[int, ...] = ()
+        self._heard: dict[int, tuple[int, int]] = {}
+        """Of each stream: up to where its recogniser had taken all that the intake made of the
+        audio, and from where on it was not known then whether somebody spoke."""
         self.in_hand_s = 0.0
         """Audio out of the inbox and not yet in the intake."""
         self.closed = False
@@ -38,6 +41,11 @@ class AudioAccount:
     def note_received(self) -> None:
         """A job of the intake is done."""
         self._received = self._intake.received_samples
+
+    def note_heard(self) -> None:
+        """The recognisers have all that came out of the intake, and no job of it runs."""
+        for index, recogniser in enumerate(self._recognisers):
+            self._heard[index] = recogniser.heard_sample, self._intake.unsure_from(index)
 
     def work(self, waiting_s: float) -> Work:
         """What may still have to be decoded, `waiting_s` of it in the inbox."""
@@ -78,11 +86,15 @@ class AudioAccount:
 
     def _unheard(self) -> tuple[int, ...]:
         """From where on nobody knows whether somebody spoke."""
-        heard = [recogniser.heard_sample for recogniser in self._recognisers]
-        return tuple(
-            min(heard[index], self._intake.unsure_from(index)) if index < len(heard) else 0
-            for index in range(self._streams)
-        )
+        streams = range(self._streams)
+        return tuple(self._unheard_of(i) if i < len(self._recognisers) else 0 for i in streams)
+
+    def _unheard_of(self, index: int) -> int:
+        heard = self._recognisers[index].heard_sample
+        then, unsure = self._heard.get(index, (0, 0))
+        if heard > then:  # in the midst of what a job brought
+            unsure = self._intake.unsure_from(index)
+        return min(heard, unsure)
 
     @property
     def _streams(self) -> int:
