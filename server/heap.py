@@ -14,7 +14,7 @@ M_ARENA_MAX: Final = -8
 """glibc's malloc.h."""
 
 FEWEST: Final = 2
-RETURN_EVERY_S: Final = 60.0
+RETURN_EVERY_S: Final = 10.0
 
 
 def bound_heaps(cpu_count: int) -> None:
