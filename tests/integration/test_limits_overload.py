@@ -6,7 +6,9 @@ import asyncio
 import json
 import threading
 import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -88,17 +90,42 @@ async def test_speakers_beyond_the_machine_are_refused_and_those_inside_are_hear
     assert median(latency for latencies in inside for latency in latencies) < 3.0
 
 
-async def test_late_finals_close_the_door_and_it_opens_again(tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A server whose finals wait for a gate, which is open at first."""
+
+    server: RunningServer
+    control: Client
+    waiting: Client
+    gate: threading.Event
+
+    async def overload(self) -> None:
+        """Have a final be so late that nobody more is let in."""
+        self.gate.clear()
+        await say(self.waiting, pcm16(utterances(1.0)))
+        await until_admission(self.control, "refusing")
+
+
+@asynccontextmanager
+async def gated(tmp_path: Path) -> AsyncIterator[Gated]:
     gate = threading.Event()
     gate.set()
     models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
-    async with run_server(tmp_path, models, admit_latency_s=0.5) as server, AsyncExitStack() as s:
-        control = await s.enter_async_context(server.control())
-        waiting = await s.enter_async_context(server.audio("?session=late&events=all"))
-        early = await s.enter_async_context(server.audio("?session=early&events=all"))
-        gate.clear()
-        await say(waiting, pcm16(utterances(1.0)))
-        await until_admission(control, "refusing")
+    async with (
+        run_server(tmp_path, models, admit_latency_s=0.5) as server,
+        server.control() as control,
+        server.audio("?session=late&events=all") as waiting,
+    ):
+        yield Gated(server, control, waiting, gate)
+
+
+async def test_late_finals_close_the_door_and_it_opens_again(tmp_path: Path) -> None:
+    async with (
+        gated(tmp_path) as late,
+        late.server.audio("?session=early&events=all") as early,
+    ):
+        server, control = late.server, late.control
+        await late.overload()
         with pytest.raises(InvalidStatus) as refused:
             async with server.audio():
                 pass
@@ -107,12 +134,12 @@ async def test_late_finals_close_the_door_and_it_opens_again(tmp_path: Path) -> 
         assert refused.value.response.headers["Retry-After"] == "10"
         async with server.audio("?role=viewer"), server.control():
             pass  # who only listens is let in
-        gate.set()
-        await waiting.until("final_transcription")
+        late.gate.set()
+        await late.waiting.until("final_transcription")
         await until_admission(control, "admitting")
-        async with server.audio() as late:
-            await say(late, pcm16(utterances(1.0)))
-            assert (await late.until("final_transcription"))["text"]
+        async with server.audio() as speaker:
+            await say(speaker, pcm16(utterances(1.0)))
+            assert (await speaker.until("final_transcription"))["text"]
         await say(early, pcm16(utterances(1.0)))
         assert (await early.until("final_transcription"))["text"]
 
@@ -121,16 +148,11 @@ async def test_a_connection_that_begins_to_speak_in_an_overload_is_closed_with_1
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.capacity.RECENT_S", 0.2)  # an old connection, soon
-    gate = threading.Event()
-    gate.set()
-    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
-    async with run_server(tmp_path, models, admit_latency_s=0.5) as server, AsyncExitStack() as s:
-        control = await s.enter_async_context(server.control())
-        silent = await s.enter_async_context(server.audio("?session=silent&events=all"))
-        waiting = await s.enter_async_context(server.audio("?session=late&events=all"))
-        gate.clear()
-        await say(waiting, pcm16(utterances(1.0)))
-        await until_admission(control, "refusing")
+    async with (
+        gated(tmp_path) as late,
+        late.server.audio("?session=silent&events=all") as silent,
+    ):
+        await late.overload()
         await silent.send(bytes(3_200))
         with pytest.raises(ConnectionClosed) as closed:
             await silent.until("nothing")
@@ -140,9 +162,9 @@ async def test_a_connection_that_begins_to_speak_in_an_overload_is_closed_with_1
             "overloaded; try again later",
         )
         assert [e["code"] for e in silent.events if e["type"] == "error"] == ["overloaded"]
-        gate.set()
-        assert (await waiting.until("final_transcription"))["text"]
-        status = await status_of(control)
+        late.gate.set()
+        assert (await late.waiting.until("final_transcription"))["text"]
+        status = await status_of(late.control)
         assert status["refusals"] == {"overloaded": 1}
 
 
@@ -151,23 +173,19 @@ async def test_what_is_refused_is_not_acknowledged(
 ) -> None:
     """Who was refused comes back with every word that it had sent."""
     monkeypatch.setattr("server.capacity.RECENT_S", 0.2)  # an old connection, soon
-    gate = threading.Event()
-    gate.set()
-    models = ScriptedModels(lambda spec: ScriptedEngine(spec.id, gate=gate))
-    async with run_server(tmp_path, models, admit_latency_s=0.5) as server, AsyncExitStack() as s:
-        control = await s.enter_async_context(server.control())
-        refused = await s.enter_async_context(ResumingClient(server.audio_url, "&session=refused"))
-        waiting = await s.enter_async_context(server.audio("?session=late&events=all"))
-        gate.clear()
-        await say(waiting, pcm16(utterances(1.0)))
-        await until_admission(control, "refusing")
+    async with (
+        gated(tmp_path) as late,
+        ResumingClient(late.server.audio_url, "&session=refused") as refused,
+    ):
+        control = late.control
+        await late.overload()
         burst = pieces(pcm16(utterances(1.0, 1.0)), 3_200)
         await refused.say(burst)
         await refused.lost()
         assert refused.socket.close_code == 1013
         assert [e["code"] for e in refused.events if e["type"] == "error"] == ["overloaded"]
         assert refused.unacknowledged == len(burst)
-        gate.set()
+        late.gate.set()
         await until_admission(control, "admitting")
         assert (await refused.connect())["received_messages"] == 0
         await refused.end()
