@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from msgspec import UNSET
 
 from server import protocol
-from server.messages import AudioConfigured, FinalTranscription, RealtimeTranscription, optional
+from server.addresses import Address
+from server.limit_messages import Limits
+from server.messages import (
+    AudioConfigured,
+    Connected,
+    FinalTranscription,
+    RealtimeTranscription,
+    ServerStatus,
+    optional,
+)
 from server.model_messages import ModelInfo, Score
 
 STREAM_ID = "a1.1"
@@ -100,3 +109,48 @@ def configured(request: protocol.AudioConfig, stream_id: str, received_ms: int) 
         received_ms=received_ms,
         request_id=optional(request.request_id),
     )
+
+
+def greeting(current_model: str, address: Address, control_port: int, audio_port: int) -> Connected:
+    """What a client is told first, at this address."""
+    return Connected(
+        current_model=current_model,
+        session_id=address.session or "default",
+        audio_port=audio_port,
+        control_port=control_port,
+        role=address.role.value,
+        limits=Limits(
+            max_audio_message_bytes=1 << 20,
+            max_control_message_bytes=1 << 16,
+            max_utterance_s=15.0,
+            inbox_audio_s=4.0,
+        ),
+        sample_rate=16_000,
+        chunk_size=1024,
+        channels=1,
+        audio_format="pcm16",
+    )
+
+
+STATUS = ServerStatus(
+    current_model="",
+    device="cpu",
+    compute_type="int8",
+    profile="balanced",
+    profile_setting="auto",
+    partial_interval_ms=1_000,
+    workers=1,
+    batch_size=1,
+    ready=True,
+    uptime_s=0.0,
+    sessions=1,
+    streams=1,
+    clients=2,
+    recording_state="idle",
+    waiting_partials=0,
+    waiting_finals=0,
+    waiting_audio_s=0.0,
+    notices=[],
+    load=0.0,
+)
+"""A server that is ready and has little to do."""

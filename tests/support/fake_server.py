@@ -24,7 +24,6 @@ from server import protocol
 from server.addresses import Address, parse_address
 from server.handshake import Handshake, Refusal
 from server.http import HttpDoor, Page
-from server.limit_messages import Limits
 from server.messages import (
     AudioEndAck,
     ConfigEvent,
@@ -46,7 +45,16 @@ from server.model_messages import (
     ModelProgress,
 )
 from server.peer import Port
-from tests.support.fake_events import STREAM_ID, TIMESTAMP, configured, final, model, partial
+from tests.support.fake_events import (
+    STATUS,
+    STREAM_ID,
+    TIMESTAMP,
+    configured,
+    final,
+    greeting,
+    model,
+    partial,
+)
 from tests.support.open_door import open_door
 
 PAGE = Path(__file__).resolve().parents[2] / "realtime_thai_asr_client.html"
@@ -316,53 +324,20 @@ class FakeServer:
         self.say(ConfigUpdated(settings=request.settings, request_id=request_id))
 
     def _recording(self, state: str, request: protocol.Request) -> None:
-        self.say(
-            RecordingStateEvent(
-                state=state, session_id="default", request_id=optional(request.request_id)
-            )
-        )
+        answered = optional(request.request_id)
+        self.say(RecordingStateEvent(state=state, session_id="default", request_id=answered))
 
     def _catalogue(self) -> list[ModelInfo]:
         return [replace(m, current=m.id == self.current_model) for m in self.models]
 
     def _connected(self, address: Address) -> Connected:
-        return Connected(
-            current_model=self.current_model,
-            session_id=address.session or "default",
-            audio_port=self.number(Port.AUDIO),
-            control_port=self.number(Port.CONTROL),
-            role=address.role.value,
-            limits=Limits(
-                max_audio_message_bytes=1 << 20,
-                max_control_message_bytes=1 << 16,
-                max_utterance_s=15.0,
-                inbox_audio_s=4.0,
-            ),
-            sample_rate=16_000,
-            chunk_size=1024,
-            channels=1,
-            audio_format="pcm16",
-        )
+        return greeting(self.current_model, address, *map(self.number, (Port.CONTROL, Port.AUDIO)))
 
     def _status(self, request: protocol.Request) -> ServerStatus:
-        return ServerStatus(
+        return replace(
+            STATUS,
             current_model=self.current_model,
-            device="cpu",
-            compute_type="int8",
-            profile="balanced",
-            profile_setting="auto",
-            partial_interval_ms=1_000,
-            workers=1,
-            batch_size=1,
-            ready=True,
             uptime_s=self.uptime_s,
-            sessions=1,
-            streams=1,
-            clients=2,
-            recording_state="idle",
-            waiting_partials=0,
-            waiting_finals=0,
-            waiting_audio_s=0.0,
             notices=self.notices,
             load=self.load,
             final_latency_ms=self.final_latency_ms,
